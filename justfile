@@ -1,0 +1,29 @@
+# Recipes for people: `just` lists them. The gate itself is .ci/run and needs no just.
+
+# What there is to run
+default:
+    @just --list
+
+# Everything that a change must pass: format, lints, tests, documentation, dependencies
+ci:
+    bash .ci/run
+
+# All tests: units, scenarios, the real daemon, the house rules
+test:
+    cargo test --workspace --locked
+
+# Agents that coordinate before your eyes
+demo:
+    cargo run --release -- demo
+
+# Measure the real daemon through its socket
+bench:
+    cargo bench -p e2e
+
+# Format the code in place
+fmt:
+    cargo fmt --all
+
+# Licences, bans, sources and known vulnerabilities of the dependencies
+deny:
+    cargo deny --locked check
