@@ -237,6 +237,7 @@ fn the_gate_runs_what_the_readme_promises() {
         ("README.md", DEMO_COMMAND),
         (".ci/run", TEST_COMMAND),
         ("justfile", TEST_COMMAND),
+        ("justfile", DEMO_COMMAND),
     ];
     let mut broken = Vec::new();
     for (path, text) in tree::texts() {
