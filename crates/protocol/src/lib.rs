@@ -3,8 +3,15 @@
 //!
 //! Invariant: a value of a type of this crate keeps the contract's rules for it. The crate does no input or output.
 
+pub mod error;
+pub mod id;
+pub mod json;
 pub mod limits;
 pub mod names;
+pub mod scan;
 
+pub use error::{Error, ErrorKind};
+pub use id::RequestId;
+pub use json::Json;
 pub use limits::Limits;
 pub use names::{AgentName, Key, NameError, Namespace, Role, Topic};
