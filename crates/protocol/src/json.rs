@@ -150,10 +150,10 @@ pub(crate) fn string(text: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// For `#[serde(default, with = "present")]` on an `Option<Json>` where an explicit null is a value: absent is `None`,
-/// null is `Some(null)`.
+/// For an `Option<Json>` where an explicit null is a value: absent is `None`, null is `Some(null)`.
+/// Use it as `#[serde(default, deserialize_with = "present::deserialize")]`; written without it, `None` being skipped.
 pub mod present {
-    use super::{Deserialize, Deserializer, Json, Serialize, Serializer};
+    use super::{Deserialize, Deserializer, Json};
 
     /// Reads what is there, null included.
     ///
@@ -162,21 +162,12 @@ pub mod present {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
         Json::deserialize(deserializer).map(Some)
     }
-
-    /// Writes the value; `None` as null, so skip it with `skip_serializing_if`.
-    ///
-    /// # Errors
-    /// Those of the serialiser.
-    #[expect(clippy::ref_option, reason = "the signature that serde calls")]
-    pub fn serialize<S: Serializer>(value: &Option<Json>, serializer: S) -> Result<S::Ok, S::Error> {
-        value.serialize(serializer)
-    }
 }
 
-/// For `#[serde(default, with = "clearable")]` on an `Option<Option<T>>` where an explicit null clears: absent is `None`, null is
-/// `Some(None)`.
+/// For an `Option<Option<T>>` where an explicit null clears: absent is `None`, null is `Some(None)`.
+/// Use it as `#[serde(default, deserialize_with = "clearable::deserialize")]`; written without it, `None` being skipped.
 pub mod clearable {
-    use super::{Deserialize, Deserializer, Serialize, Serializer};
+    use super::{Deserialize, Deserializer};
 
     /// Reads what is there, null as `Some(None)`.
     ///
@@ -188,18 +179,6 @@ pub mod clearable {
         T: Deserialize<'de>,
     {
         Option::deserialize(deserializer).map(Some)
-    }
-
-    /// Writes the value; `None` as null too, so skip it with `skip_serializing_if`.
-    ///
-    /// # Errors
-    /// Those of the serialiser.
-    #[expect(clippy::ref_option, reason = "the signature that serde calls")]
-    pub fn serialize<S: Serializer, T: Serialize>(
-        value: &Option<Option<T>>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        value.serialize(serializer)
     }
 }
 

@@ -8,6 +8,7 @@ pub mod id;
 pub mod json;
 pub mod limits;
 pub mod names;
+pub mod params;
 pub mod scan;
 
 pub use error::{Error, ErrorKind};
@@ -15,3 +16,4 @@ pub use id::RequestId;
 pub use json::Json;
 pub use limits::Limits;
 pub use names::{AgentName, Key, NameError, Namespace, Role, Topic};
+pub use params::{ListLimit, Params, TtlMs, WaitMs};

@@ -4,9 +4,17 @@ use super::*;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Members {
-    #[serde(default, with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present::deserialize",
+        skip_serializing_if = "Option::is_none"
+    )]
     value: Option<Json>,
-    #[serde(default, with = "clearable", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "clearable::deserialize",
+        skip_serializing_if = "Option::is_none"
+    )]
     task: Option<Option<String>>,
     #[serde(default, deserialize_with = "null_as_default")]
     flag: bool,
