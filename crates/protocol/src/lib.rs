@@ -4,6 +4,7 @@
 //! Invariant: a value of a type of this crate keeps the contract's rules for it. The crate does no input or output.
 
 pub mod error;
+pub mod frame;
 pub mod id;
 pub mod json;
 pub mod limits;
@@ -12,6 +13,7 @@ pub mod params;
 pub mod scan;
 
 pub use error::{Error, ErrorKind};
+pub use frame::{Decoder, FrameError, Framing};
 pub use id::RequestId;
 pub use json::Json;
 pub use limits::Limits;
