@@ -3,6 +3,7 @@
 //!
 //! Invariant: a value of a type of this crate keeps the contract's rules for it. The crate does no input or output.
 
+pub mod envelope;
 pub mod error;
 pub mod frame;
 pub mod id;
@@ -12,6 +13,7 @@ pub mod names;
 pub mod params;
 pub mod scan;
 
+pub use envelope::{Call, Incoming, Push, Rejection, Request, Response};
 pub use error::{Error, ErrorKind};
 pub use frame::{Decoder, FrameError, Framing};
 pub use id::RequestId;

@@ -132,7 +132,8 @@ fn plain(words: &str) -> String {
 /// The longest piece of a client's own text that an error gives back, in bytes: a line or two.
 const CLIP_BYTES: usize = 240;
 
-fn clip(text: &str) -> String {
+/// `text`, or its beginning where it is long.
+pub(crate) fn clip(text: &str) -> String {
     if text.len() <= CLIP_BYTES {
         return text.to_owned();
     }
