@@ -52,8 +52,8 @@ impl<'a> Request<'a> {
         let Ok(members) = serde_json::from_str::<Members<'_>>(text) else {
             return Err(no_object(text));
         };
-        match scan::scan(text.as_bytes(), FRAME_DEPTH_MAX) {
-            Ok(_) => members.into_request(),
+        match scan::check(text.as_bytes(), FRAME_DEPTH_MAX) {
+            Ok(()) => members.into_request(),
             Err(offence) => Err(refuse(members.request_id(), offence)),
         }
     }
@@ -82,7 +82,7 @@ fn utf8(frame: &[u8]) -> Result<&str, Rejection> {
 
 /// What is wrong with a text that is no JSON object.
 fn no_object(text: &str) -> Rejection {
-    let offence = scan::grammar(text).and_then(|()| scan::scan(text.as_bytes(), FRAME_DEPTH_MAX).map(drop));
+    let offence = scan::grammar(text).and_then(|()| scan::check(text.as_bytes(), FRAME_DEPTH_MAX));
     match offence {
         Err(offence) => refuse(None, offence),
         Ok(()) => {

@@ -302,7 +302,11 @@ proptest! {
     }
 
     #[test]
-    fn the_scan_never_panics(bytes in vec(any::<u8>(), 0..64)) {
-        let _ = scan::scan(&bytes, 3);
+    fn the_quick_check_says_what_the_scan_says(bytes in prop_oneof![nearly(), vec(any::<u8>(), 0..64)], depth in 0_usize..4) {
+        let scanned = scan::scan(&bytes, depth).map(drop);
+        let checked = scan::check(&bytes, depth);
+        if str::from_utf8(&bytes).is_ok_and(|text| scan::grammar(text).is_ok()) {
+            prop_assert_eq!(checked, scanned);
+        }
     }
 }
