@@ -3,8 +3,21 @@
 //!
 //! Invariant: a value of a type of this crate keeps the contract's rules for it. The crate does no input or output.
 
+pub mod envelope;
+pub mod error;
+pub mod frame;
+pub mod id;
+pub mod json;
 pub mod limits;
 pub mod names;
+pub mod params;
+pub mod scan;
 
+pub use envelope::{Call, Incoming, Push, Rejection, Request, Response};
+pub use error::{Error, ErrorKind};
+pub use frame::{Decoder, FrameError, Framing};
+pub use id::RequestId;
+pub use json::Json;
 pub use limits::Limits;
 pub use names::{AgentName, Key, NameError, Namespace, Role, Topic};
+pub use params::{ListLimit, Params, TtlMs, WaitMs};
