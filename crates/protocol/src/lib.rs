@@ -3,15 +3,21 @@
 //!
 //! Invariant: a value of a type of this crate keeps the contract's rules for it. The crate does no input or output.
 
+pub mod address;
 pub mod envelope;
 pub mod error;
+pub mod event;
 pub mod frame;
 pub mod id;
 pub mod json;
 pub mod limits;
+pub mod methods;
 pub mod names;
 pub mod params;
+pub mod revision;
+pub mod scalar;
 pub mod scan;
+pub mod version;
 
 pub use envelope::{Call, Incoming, Push, Rejection, Request, Response};
 pub use error::{Error, ErrorKind};
@@ -19,5 +25,7 @@ pub use frame::{Decoder, FrameError, Framing};
 pub use id::RequestId;
 pub use json::Json;
 pub use limits::Limits;
-pub use names::{AgentName, Key, NameError, Namespace, Role, Topic};
+pub use methods::Method;
+pub use names::{AgentName, Key, Label, NameError, Namespace, Role, Topic};
 pub use params::{ListLimit, Params, TtlMs, WaitMs};
+pub use revision::Revision;

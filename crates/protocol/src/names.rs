@@ -192,6 +192,12 @@ name!(
     "control characters are not allowed", is_text_char
 );
 name!(
+    /// A short text that programs compare: a message type, a queue group, a capability. 1 to 512 bytes of UTF-8
+    /// without control characters.
+    Label, "a label", KEY_BYTES_MAX, "^[^\\u0000-\\u001f\\u007f-\\u009f]+$",
+    "control characters are not allowed", is_text_char
+);
+name!(
     /// A topic to publish on, or a pattern to subscribe to: 1 to 512 bytes of UTF-8 without control
     /// characters. The rules of tokens (`.`, `*`, `>`) are the broker's (`topics`).
     Topic, "a topic", KEY_BYTES_MAX, "^[^\\u0000-\\u001f\\u007f-\\u009f]+$",

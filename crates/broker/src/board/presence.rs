@@ -1,0 +1,211 @@
+//! Presence: when an agent counts as here, and what its leaving ends.
+//!
+//! Presence lasts while a session of the agent is connected or in grace, then until its TTL after the last call.
+//! Refreshing it is no change: no revision, no record.
+
+use callboard_protocol::error::Error;
+use callboard_protocol::event::{AgentLeft, Event, LeaseKind, LeftWhy};
+use callboard_protocol::limits::{FORGET_AGENT_MS, PRESENCE_TTL_MS_DEFAULT};
+use callboard_protocol::methods::server::Area;
+use callboard_protocol::names::AgentName;
+
+use crate::agents::Agent;
+use crate::board::{Board, limit_exceeded};
+use crate::deadlines::Deadline;
+use crate::effects::PushClass;
+use crate::lease::Binding;
+use crate::now::{Monotonic, Now};
+use crate::record::{AgentRecord, Record};
+
+impl Board {
+    /// Refuses an agent that would be one too many.
+    pub(crate) fn check_agent_limit(&self, name: &AgentName) -> Result<(), Error> {
+        let max = self.config.limits.agents;
+        let used = self.agents.len().max(self.inboxes.len());
+        if self.agents.find(name).is_some() || used < max {
+            return Ok(());
+        }
+        Err(limit_exceeded("agents", used, max, "remove names that are gone with agent.remove"))
+    }
+
+    /// Begins an agent's presence, unless it lasts already. Gives whether the name was new.
+    pub(crate) fn sign_in(&mut self, now: Now, name: &AgentName) -> bool {
+        let created = self.agents.find(name).is_none();
+        if created {
+            let agent = Agent::new(PRESENCE_TTL_MS_DEFAULT, now.unix_ms, now.monotonic);
+            self.agents.insert(name.clone(), agent);
+            let load = self.inboxes.load(name);
+            self.agents.set_load(name, load);
+        }
+        let sessions: Vec<_> = self.sessions.of_agent(name).collect();
+        for id in &sessions {
+            if let Some(session) = self.sessions.table.get_mut(id) {
+                session.signed_out = false;
+            }
+        }
+        let deadlines = &mut self.deadlines;
+        let joined = self.agents.change(name, |agent| {
+            deadlines.change(agent.presence_due.take(), None, Deadline::Presence(name.clone()));
+            deadlines.change(agent.forget_due.take(), None, Deadline::ForgetAgent(name.clone()));
+            !std::mem::replace(&mut agent.live, true)
+        });
+        if joined == Some(true) {
+            self.next_revision();
+            self.record_agent(now, name);
+            self.announce_joined(now, name);
+        }
+        if sessions.is_empty() {
+            self.start_presence_clock(now, name);
+        }
+        created
+    }
+
+    /// One of an agent's sessions ended: without another one its presence clock runs from its last call.
+    pub(crate) fn session_of_agent_ended(&mut self, now: Now, name: &AgentName, last_call: Now) {
+        self.agents.change(name, |agent| agent.last_seen = agent.last_seen.max(last_call.monotonic));
+        if self.sessions.of_agent(name).next().is_none() && self.agents.is_live(name) {
+            self.start_presence_clock(now, name);
+        }
+    }
+
+    fn start_presence_clock(&mut self, now: Now, name: &AgentName) {
+        let deadlines = &mut self.deadlines;
+        let is_over = self.agents.change(name, |agent| {
+            let due = agent.last_seen.plus_ms(agent.ttl_ms);
+            deadlines.change(agent.presence_due, Some(due), Deadline::Presence(name.clone()));
+            agent.presence_due = Some(due);
+            due <= now.monotonic
+        });
+        if is_over == Some(true) {
+            self.presence_ran_out(now, name);
+        }
+    }
+
+    pub(crate) fn presence_ran_out(&mut self, now: Now, name: &AgentName) {
+        self.end_presence(now, name, LeftWhy::Expired);
+    }
+
+    /// The agent says that it leaves, or is removed: its presence and all leases bound to it end.
+    pub(crate) fn leave(&mut self, now: Now, name: &AgentName, why: LeftWhy) {
+        let sessions: Vec<_> = self.sessions.of_agent(name).collect();
+        for id in sessions {
+            if let Some(session) = self.sessions.table.get_mut(&id) {
+                session.signed_out = true;
+            }
+        }
+        let agent_bound: Vec<_> = self
+            .leases
+            .of_agent(name)
+            .into_iter()
+            .filter(|token| self.leases.find(*token).is_some_and(|lease| lease.binding == Binding::Agent))
+            .collect();
+        self.end_leases(now, &agent_bound);
+        self.end_presence(now, name, why);
+    }
+
+    fn end_presence(&mut self, now: Now, name: &AgentName, why: LeftWhy) {
+        let deadlines = &mut self.deadlines;
+        let forget_due = now.monotonic.plus_ms(FORGET_AGENT_MS);
+        let left = self.agents.change(name, |agent| {
+            deadlines.change(agent.presence_due.take(), None, Deadline::Presence(name.clone()));
+            if !std::mem::replace(&mut agent.live, false) {
+                return false;
+            }
+            deadlines.change(agent.forget_due, Some(forget_due), Deadline::ForgetAgent(name.clone()));
+            agent.forget_due = Some(forget_due);
+            true
+        });
+        if left == Some(true) {
+            self.next_revision();
+            self.record_agent(now, name);
+            self.announce_left(now, name, why);
+        }
+    }
+
+    pub(crate) fn announce_left(&mut self, now: Now, name: &AgentName, why: LeftWhy) {
+        let detail = match why {
+            LeftWhy::Closed => "closed",
+            LeftWhy::Expired => "expired",
+            LeftWhy::Removed => "removed",
+        };
+        self.tail(now, Area::Agent, "left", name, Some(name), || Some(detail.to_owned()));
+        let body = AgentLeft { agent: name.clone(), why, live: false }.body();
+        self.push_to_agent_watchers(&body);
+    }
+
+    /// Forgets a name that left, unless its inbox holds something; then a day later again.
+    pub(crate) fn forget_agent(&mut self, now: Now, name: &AgentName) {
+        if self.agents.find(name).is_none_or(|agent| agent.live) {
+            return;
+        }
+        if self.inboxes.load(name) > 0 {
+            let due = now.monotonic.plus_ms(FORGET_AGENT_MS);
+            self.deadlines.set(due, Deadline::ForgetAgent(name.clone()));
+            self.agents.change(name, |agent| agent.forget_due = Some(due));
+            return;
+        }
+        self.drop_agent(name);
+    }
+
+    /// Takes a name out of the table for good.
+    pub(crate) fn drop_agent(&mut self, name: &AgentName) {
+        let Some(agent) = self.agents.remove(name) else { return };
+        self.deadlines.change(agent.forget_due, None, Deadline::ForgetAgent(name.clone()));
+        self.deadlines.change(agent.presence_due, None, Deadline::Presence(name.clone()));
+        self.inboxes.forget_if_empty(name);
+        self.next_revision();
+        self.record(Record::AgentEnded(name.clone()));
+    }
+
+    /// When an agent last called, through whichever session.
+    pub(crate) fn last_seen(&self, name: &AgentName) -> Monotonic {
+        let of_sessions = self
+            .sessions
+            .of_agent(name)
+            .filter_map(|id| self.sessions.table.get(&id))
+            .map(|session| session.last_call.monotonic)
+            .max();
+        let of_agent = self.agents.find(name).map(|agent| agent.last_seen);
+        of_sessions.max(of_agent).unwrap_or_default()
+    }
+
+    pub(crate) fn record_agent(&mut self, now: Now, name: &AgentName) {
+        if let Some(record) = self.agent_record(now, name) {
+            self.record(Record::Agent(Box::new(record)));
+        }
+    }
+
+    pub(crate) fn agent_record(&self, now: Now, name: &AgentName) -> Option<AgentRecord> {
+        let agent = self.agents.find(name)?;
+        let profile = agent.profile.clone();
+        Some(AgentRecord {
+            name: name.clone(),
+            role: profile.role,
+            capabilities: profile.capabilities,
+            description: profile.description,
+            metadata: profile.metadata,
+            status: profile.status,
+            task: profile.task,
+            note: profile.note,
+            progress: profile.progress,
+            live: agent.live,
+            ttl_ms: agent.ttl_ms,
+            registered_at: agent.registered_at,
+            last_seen_at: now.unix_of(self.last_seen(name)),
+        })
+    }
+
+    /// Pushes an event to whoever watches agents.
+    pub(crate) fn push_to_agent_watchers(&mut self, body: &callboard_protocol::event::EventBody) {
+        let watchers: Vec<_> = self.agents.watchers.iter().copied().collect();
+        for (session, subscription) in watchers {
+            self.sessions.push(&mut self.effects, session, subscription, body.clone(), PushClass::Droppable);
+        }
+    }
+
+    /// How many locks an agent holds.
+    pub(crate) fn lock_count(&self, name: &AgentName) -> usize {
+        let tokens = self.leases.of_agent(name);
+        tokens.iter().filter(|token| self.leases.find(**token).is_some_and(|l| l.kind == LeaseKind::Lock)).count()
+    }
+}

@@ -1,0 +1,102 @@
+//! What happens because time passes: one place that works off the deadlines, in slices.
+
+use callboard_protocol::event::{DeadlineSoon, Event, LeaseKind};
+use callboard_protocol::methods::message::Stale;
+use callboard_protocol::revision::Token;
+
+use crate::board::Board;
+use crate::deadlines::Deadline;
+use crate::now::Now;
+use crate::session::SessionId;
+use crate::wait::{WaitId, WaitKind};
+
+impl Board {
+    /// Works off at most `budget` deadlines that are due. While [`Board::next_due`] is not after `now`, there is more
+    /// to do; nothing that is overdue counts as live meanwhile.
+    pub fn advance(&mut self, now: Now, budget: usize) {
+        for _ in 0..budget {
+            let Some(deadline) = self.deadlines.take_due(now.monotonic) else { return };
+            self.meet(now, deadline);
+        }
+    }
+
+    fn meet(&mut self, now: Now, deadline: Deadline) {
+        match deadline {
+            Deadline::Wait(id) => self.wait_ran_out(now, id),
+            Deadline::Lease(token) => self.lease_ran_out(now, token),
+            Deadline::LeaseSoon(token) => self.lease_ends_soon(now, token),
+            Deadline::Grace(session) => self.end_session(now, session),
+            Deadline::Presence(agent) => self.presence_ran_out(now, &agent),
+            Deadline::ForgetAgent(agent) => self.forget_agent(now, &agent),
+            Deadline::Key(key) => self.expire_key(now, &key),
+            Deadline::Ready(agent, id) => self.delivery_ready(now, &agent, id),
+            Deadline::Message(id) => self.message_ran_out(now, id),
+            Deadline::ForgetMessage(id) => self.forget_message(id),
+            Deadline::ForgetDedupe(id) => self.forget_dedupe(id),
+        }
+    }
+
+    fn wait_ran_out(&mut self, now: Now, id: WaitId) {
+        match self.waits.find(id).map(|wait| wait.kind) {
+            Some(WaitKind::Lock) => self.lock_wait_ran_out(now, id),
+            Some(WaitKind::Receive) => self.receive_ran_out(id),
+            Some(WaitKind::Request) => self.request_ran_out(now, id),
+            None => {}
+        }
+    }
+
+    /// Withdraws a wait whose connection is gone, or that was cancelled. Nothing has changed but the queue.
+    pub(crate) fn withdraw_wait(&mut self, now: Now, id: WaitId) {
+        match self.waits.find(id).map(|wait| wait.kind) {
+            Some(WaitKind::Lock) => self.withdraw_lock_wait(now, id),
+            Some(WaitKind::Receive) => self.withdraw_receive(id),
+            Some(WaitKind::Request) => self.withdraw_request(id),
+            None => {}
+        }
+        self.end_wait(id);
+    }
+
+    fn lease_ran_out(&mut self, now: Now, token: Token) {
+        match self.leases.find(token).map(|lease| lease.kind) {
+            Some(LeaseKind::Lock) => self.end_lock(now, token, lock_expired()),
+            Some(LeaseKind::Message) => self.delivery_lapsed(now, token),
+            Some(LeaseKind::Task) | None => {}
+        }
+    }
+
+    fn lease_ends_soon(&mut self, now: Now, token: Token) {
+        let Some(lease) = self.leases.find(token) else { return };
+        let Some(due) = lease.due else { return };
+        let is_lock = lease.kind == LeaseKind::Lock;
+        let id = if is_lock { None } else { self.inboxes.message_of(token) };
+        let event = DeadlineSoon {
+            what: lease.kind,
+            id,
+            token: is_lock.then_some(token),
+            expires_at: now.unix_of(due),
+        };
+        let agent = lease.agent.clone();
+        self.sessions.notify(&mut self.effects, &agent, &event.body());
+    }
+
+    /// Ends the leases that are bound to a session that ended.
+    pub(crate) fn end_session_leases(&mut self, now: Now, session: SessionId) {
+        let tokens = self.leases.of_session(session);
+        self.end_leases(now, &tokens);
+    }
+
+    /// Ends leases because what they were bound to ended.
+    pub(crate) fn end_leases(&mut self, now: Now, tokens: &[Token]) {
+        for token in tokens {
+            match self.leases.find(*token).map(|lease| lease.kind) {
+                Some(LeaseKind::Lock) => self.end_lock(now, *token, crate::board::lock::Ending::quietly(Stale::Expired)),
+                Some(LeaseKind::Message) => self.delivery_lapsed(now, *token),
+                Some(LeaseKind::Task) | None => {}
+            }
+        }
+    }
+}
+
+fn lock_expired() -> crate::board::lock::Ending {
+    crate::board::lock::Ending::lost(Stale::Expired, callboard_protocol::event::LostWhy::Expired)
+}

@@ -1,0 +1,167 @@
+//! Leases: a held lock, a delivered message (and a claimed task) are the same thing, something granted to an agent
+//! under a token, bound to it or to one of its sessions, until a deadline.
+//!
+//! Invariant: a token is in the table exactly as long as its lease is live or overdue and unnoticed; the area that the
+//! lease is of holds the same token. Ended tokens are remembered for a while, so that a late caller hears why.
+//! Lacks what a lease is of: the areas act when one ends.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use callboard_protocol::AgentName;
+use callboard_protocol::error::{Error, ErrorKind};
+use callboard_protocol::event::LeaseKind;
+use callboard_protocol::limits::DEADLINE_SOON_TTL_MS_MIN;
+use callboard_protocol::methods::message::Stale;
+use callboard_protocol::revision::{Revision, Token};
+
+use crate::deadlines::{Deadline, Deadlines};
+use crate::now::Monotonic;
+use crate::session::SessionId;
+
+/// How many ended tokens are remembered: a few minutes of a busy board.
+const ENDED_REMEMBERED_MAX: usize = 65_536;
+
+/// What ends a lease besides its deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binding {
+    /// The agent's leaving or removal.
+    Agent,
+    /// The end of this session.
+    Session(SessionId),
+}
+
+/// One lease.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    /// What it is of.
+    pub kind: LeaseKind,
+    /// To whom it was granted.
+    pub agent: AgentName,
+    /// What it is bound to.
+    pub binding: Binding,
+    /// Its TTL in milliseconds, or none.
+    pub ttl_ms: Option<u64>,
+    /// When it ends, or never.
+    pub due: Option<Monotonic>,
+}
+
+impl Lease {
+    /// Whether its time is over.
+    #[must_use]
+    pub fn is_overdue(&self, now: Monotonic) -> bool {
+        self.due.is_some_and(|due| due <= now)
+    }
+
+    /// When `deadline_soon` is due: a tenth of the TTL before the end, for TTLs of 10 s and more.
+    fn soon(&self) -> Option<Monotonic> {
+        let ttl_ms = self.ttl_ms.filter(|ttl_ms| *ttl_ms >= DEADLINE_SOON_TTL_MS_MIN)?;
+        self.due.map(|due| Monotonic(due.0.saturating_sub(ttl_ms * 100)))
+    }
+}
+
+/// All leases of a board.
+#[derive(Debug, Default)]
+pub struct Leases {
+    live: BTreeMap<Token, Lease>,
+    by_session: BTreeSet<(SessionId, Token)>,
+    by_agent: BTreeSet<(AgentName, Token)>,
+    ended: BTreeMap<Token, Stale>,
+    ended_order: VecDeque<Token>,
+}
+
+impl Leases {
+    /// Grants a lease under a fresh token.
+    pub fn grant(&mut self, deadlines: &mut Deadlines, token: Token, lease: Lease) {
+        schedule(deadlines, token, None, Some(&lease));
+        if let Binding::Session(session) = lease.binding {
+            self.by_session.insert((session, token));
+        }
+        self.by_agent.insert((lease.agent.clone(), token));
+        self.live.insert(token, lease);
+    }
+
+    /// Starts a lease's time anew, with a new TTL (`None`: no end).
+    pub fn extend(
+        &mut self,
+        deadlines: &mut Deadlines,
+        token: Token,
+        now: Monotonic,
+        ttl_ms: Option<u64>,
+    ) -> Option<Monotonic> {
+        let lease = self.live.get_mut(&token)?;
+        let before = lease.clone();
+        lease.ttl_ms = ttl_ms;
+        lease.due = ttl_ms.map(|ttl_ms| now.plus_ms(ttl_ms));
+        schedule(deadlines, token, Some(&before), Some(lease));
+        lease.due
+    }
+
+    /// Ends a lease and remembers why.
+    pub fn end(&mut self, deadlines: &mut Deadlines, token: Token, why: Stale) -> Option<Lease> {
+        let lease = self.live.remove(&token)?;
+        schedule(deadlines, token, Some(&lease), None);
+        if let Binding::Session(session) = lease.binding {
+            self.by_session.remove(&(session, token));
+        }
+        self.by_agent.remove(&(lease.agent.clone(), token));
+        self.remember(token, why);
+        Some(lease)
+    }
+
+    fn remember(&mut self, token: Token, why: Stale) {
+        self.ended.insert(token, why);
+        self.ended_order.push_back(token);
+        if self.ended_order.len() > ENDED_REMEMBERED_MAX
+            && let Some(oldest) = self.ended_order.pop_front()
+        {
+            self.ended.remove(&oldest);
+        }
+    }
+
+    /// The lease under a token, overdue or not.
+    #[must_use]
+    pub fn find(&self, token: Token) -> Option<&Lease> {
+        self.live.get(&token)
+    }
+
+    /// Why a token no longer counts; one that was never given counts as expired.
+    #[must_use]
+    pub fn why_ended(&self, token: Token) -> Stale {
+        self.ended.get(&token).copied().unwrap_or(Stale::Expired)
+    }
+
+    /// The tokens bound to a session, oldest first.
+    #[must_use]
+    pub fn of_session(&self, session: SessionId) -> Vec<Token> {
+        self.by_session
+            .range((session, Revision(0))..=(session, Revision(u64::MAX)))
+            .map(|(_, token)| *token)
+            .collect()
+    }
+
+    /// The tokens granted to an agent, oldest first.
+    #[must_use]
+    pub fn of_agent(&self, agent: &AgentName) -> Vec<Token> {
+        let from = (agent.clone(), Revision(0));
+        self.by_agent.range(from..).take_while(|(name, _)| name == agent).map(|(_, token)| *token).collect()
+    }
+}
+
+/// The error for a token that no longer counts.
+#[must_use]
+pub fn stale_token(what: &str, why: Stale) -> Error {
+    let reason = match why {
+        Stale::Expired => "it expired, or was never given",
+        Stale::Released => "it was released",
+        Stale::Broken => "it was broken by a person",
+        Stale::Acked => "it was acked",
+    };
+    Error::new(ErrorKind::StaleToken, format!("{what} no longer counts: {reason}; nothing was changed")).with("why", why)
+}
+
+fn schedule(deadlines: &mut Deadlines, token: Token, before: Option<&Lease>, after: Option<&Lease>) {
+    let due = |lease: Option<&Lease>| lease.and_then(|lease| lease.due);
+    let soon = |lease: Option<&Lease>| lease.and_then(Lease::soon);
+    deadlines.change(due(before), due(after), Deadline::Lease(token));
+    deadlines.change(soon(before), soon(after), Deadline::LeaseSoon(token));
+}

@@ -1,0 +1,247 @@
+//! Change records: the state of one entity after a change, or its end. Physical, never the command, so that replay
+//! needs no behaviour and old records keep their meaning.
+//!
+//! Invariant: applying a board's image and then its records in order, overwriting whole entities, gives the board's
+//! state. A record depends on nothing of this machine: no process id, no path, no clock but Unix milliseconds.
+//! Every record is one line of JSON on disk; the version of the form is the file's ([`VERSION`]).
+
+use callboard_protocol::address::Recipients;
+use callboard_protocol::json::{Json, present};
+use callboard_protocol::methods::agent::Status;
+use callboard_protocol::methods::lock::Mode;
+use callboard_protocol::methods::message::{CorrelationId, DeliveryState, Priority, Recipient};
+use callboard_protocol::methods::session::Program;
+use callboard_protocol::names::{AgentName, Key, Label, Role};
+use callboard_protocol::revision::{MessageId, Revision, Token};
+use callboard_protocol::scalar::{Object, Scalar};
+use serde::{Deserialize, Serialize};
+
+use crate::session::SessionId;
+
+/// The version of this form. A reader refuses what is newer.
+pub const VERSION: u32 = 1;
+
+/// One entity after a change, or its end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Record {
+    /// The namespace's revision counter.
+    Revision(Revision),
+    /// A key.
+    Key(KeyRecord),
+    /// A key is gone.
+    KeyEnded(Key),
+    /// A lease with what it is of.
+    Lock(LockRecord),
+    /// A lock is gone.
+    LockEnded(Token),
+    /// An agent.
+    Agent(Box<AgentRecord>),
+    /// An agent is forgotten.
+    AgentEnded(AgentName),
+    /// A session.
+    Session(SessionRecord),
+    /// A session is gone.
+    SessionEnded(SessionId),
+    /// A message, without its deliveries.
+    Message(Box<MessageRecord>),
+    /// A message is forgotten, with its deliveries.
+    MessageEnded(MessageId),
+    /// One recipient's delivery of a message.
+    Delivery(DeliveryRecord),
+}
+
+/// A key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KeyRecord {
+    /// The key.
+    pub key: Key,
+    /// Its value.
+    pub value: Json,
+    /// The revision of its last change.
+    pub revision: Revision,
+    /// When its TTL ends, in Unix milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<u64>,
+    /// When it last changed, in Unix milliseconds.
+    pub updated_at: u64,
+    /// Who last changed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_by: Option<AgentName>,
+}
+
+/// What every lease has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LeaseRecord {
+    /// Its token.
+    pub token: Token,
+    /// To whom it was granted.
+    pub agent: AgentName,
+    /// The session it is bound to, or none for the agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    /// Its TTL in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_ms: Option<u64>,
+    /// When it ends, in Unix milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<u64>,
+}
+
+/// A held lock.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LockRecord {
+    /// Its lease.
+    pub lease: LeaseRecord,
+    /// Its names, normalised.
+    pub keys: Vec<String>,
+    /// Its mode.
+    pub mode: Mode,
+    /// Why, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When it was granted, in Unix milliseconds.
+    pub acquired_at: u64,
+}
+
+/// An agent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AgentRecord {
+    /// Its name.
+    pub name: AgentName,
+    /// What it can be addressed by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// What it can do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<Label>,
+    /// What it is, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Anything else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Object>,
+    /// What it is doing.
+    pub status: Status,
+    /// On which task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<Scalar>,
+    /// A note for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// How far it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Scalar>,
+    /// Whether its presence lasts.
+    pub live: bool,
+    /// How long its presence outlasts its last call, in milliseconds.
+    pub ttl_ms: u64,
+    /// When it was first registered, in Unix milliseconds.
+    pub registered_at: u64,
+    /// When it last called, in Unix milliseconds.
+    pub last_seen_at: u64,
+}
+
+/// A session that outlives its connection.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionRecord {
+    /// Its name.
+    pub id: SessionId,
+    /// What takes it over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume_token: Option<String>,
+    /// For whom it acts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentName>,
+    /// The program at the other end.
+    pub client: Program,
+}
+
+/// A message, without its deliveries.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MessageRecord {
+    /// Its id.
+    pub id: MessageId,
+    /// The sender; none for the daemon itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<AgentName>,
+    /// The addresses, as the sender gave them.
+    pub to: Recipients,
+    /// Its type.
+    pub r#type: Label,
+    /// What it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The content, while it is needed.
+    #[serde(default, deserialize_with = "present::deserialize", skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Json>,
+    /// The sender's own id for the conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<CorrelationId>,
+    /// The message that this one answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_reply_to: Option<MessageId>,
+    /// Who gets the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<AgentName>,
+    /// The thread it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread_id: Option<CorrelationId>,
+    /// Its priority.
+    pub priority: Priority,
+    /// When it was sent, in Unix milliseconds.
+    pub sent_at: u64,
+    /// When its TTL ends, in Unix milliseconds.
+    pub expires_at: u64,
+    /// Whether it is a question of `message.request`.
+    #[serde(default)]
+    pub request: bool,
+    /// Whether a question was answered.
+    #[serde(default)]
+    pub answered: bool,
+    /// Whether it came after its question had timed out.
+    #[serde(default)]
+    pub late: bool,
+    /// When the last of its deliveries finished, in Unix milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<u64>,
+    /// The sender's dedupe key, with the first answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dedupe: Option<DedupeRecord>,
+}
+
+/// What `dedupe_key` needs to give the first answer again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DedupeRecord {
+    /// The key.
+    pub key: Label,
+    /// The first answer's recipients.
+    pub recipients: Vec<Recipient>,
+}
+
+/// One recipient's delivery of a message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeliveryRecord {
+    /// The message.
+    pub message: MessageId,
+    /// Whose inbox.
+    pub agent: AgentName,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// Deliveries so far.
+    pub attempts: u32,
+    /// When it was queued, in Unix milliseconds.
+    pub queued_at: u64,
+    /// When it becomes ready, in Unix milliseconds, while it is delayed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_at: Option<u64>,
+    /// When it was last handed out, in Unix milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leased_at: Option<u64>,
+    /// When it was acked, in Unix milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acked_at: Option<u64>,
+    /// Its lease, while it is leased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<LeaseRecord>,
+}

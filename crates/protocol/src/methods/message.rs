@@ -1,0 +1,470 @@
+//! `message.*`: inboxes with at-least-once delivery, receipts that say what is known and no more, and request/reply.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::address::{Address, Recipients};
+use crate::id::RequestId;
+use crate::json::{Json, present};
+use crate::methods::lock::Bind;
+use crate::names::{AgentName, Label};
+use crate::params::{ListLimit, Params, TtlMs, WaitMs};
+use crate::revision::MessageId;
+
+/// What goes first. Within one priority the oldest goes first.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// After all others.
+    Low,
+    /// The usual.
+    #[default]
+    Normal,
+    /// Before the usual.
+    High,
+    /// Before all others.
+    Urgent,
+}
+
+/// A client's own id for a conversation: an integer or a string, given back as it came.
+pub type CorrelationId = RequestId;
+
+/// A message as its recipient gets it. Absent members are null.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Message {
+    /// The message's id.
+    pub id: MessageId,
+    /// The sender; null for the daemon itself.
+    pub from: Option<AgentName>,
+    /// The addresses, as the sender gave them.
+    pub to: Recipients,
+    /// What kind of message it is, for programs.
+    pub r#type: Label,
+    /// What it is about, for people.
+    pub subject: Option<String>,
+    /// The content.
+    pub payload: Json,
+    /// The sender's own id for the conversation.
+    pub correlation_id: Option<CorrelationId>,
+    /// The message that this one answers.
+    pub in_reply_to: Option<MessageId>,
+    /// Who gets the answer.
+    pub reply_to: Option<AgentName>,
+    /// The thread it belongs to.
+    pub thread_id: Option<CorrelationId>,
+    /// Its priority.
+    pub priority: Priority,
+    /// When it was sent, in Unix milliseconds.
+    pub sent_at: u64,
+    /// Which delivery this is, from 1.
+    pub attempt: u32,
+    /// What acks this delivery.
+    pub receipt: Option<String>,
+    /// When this delivery's lease ends, in Unix milliseconds.
+    pub lease_expires_at: Option<u64>,
+    /// True for an answer that came after its question had timed out.
+    pub late: bool,
+}
+
+/// Where one recipient's delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DeliveryState {
+    /// In the inbox, perhaps delayed.
+    Queued,
+    /// Handed to a taker, not acked yet.
+    Leased,
+    /// Acked.
+    Acked,
+    /// Delivered too often, or its inbox went.
+    Dead,
+    /// Its TTL ended first.
+    Expired,
+    /// The inbox was full.
+    Refused,
+}
+
+/// `message.send`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Send {
+    /// `NAME`, `role:ROLE`, `any:ROLE` or `*`; one or several.
+    pub to: Recipients,
+    /// Any JSON, null too.
+    pub payload: Json,
+    /// Default `direct`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<Label>,
+    /// What it is about, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The sender's own id for the conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<CorrelationId>,
+    /// Who gets the answer; default the sender.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<AgentName>,
+    /// The thread it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thread_id: Option<CorrelationId>,
+    /// Default normal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Priority>,
+    /// From `sent_at`; default 86400000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl_ms: Option<TtlMs>,
+    /// When it may first be received, from now; default 0. Below the TTL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay_ms: Option<u64>,
+    /// The same key from the same sender within 2 min gives the first answer again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dedupe_key: Option<Label>,
+}
+
+/// What became of one recipient when the message was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Recipient {
+    /// Whose inbox.
+    pub agent: AgentName,
+    /// `queued`, `leased` (a taker waited) or `refused` (the inbox is full).
+    pub state: DeliveryState,
+    /// Whether the name was ever registered.
+    pub known: bool,
+}
+
+/// The answer to `message.send`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Sent {
+    /// The message's id.
+    pub id: MessageId,
+    /// Each recipient once.
+    pub recipients: Vec<Recipient>,
+    /// True when `dedupe_key` gave the first answer again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicate: Option<bool>,
+}
+
+/// `message.receive`: highest priority first, then oldest.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Receive {
+    /// Messages at most, 1 to 1000; default 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max: Option<ListLimit>,
+    /// How long to wait for the first; default 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<WaitMs>,
+    /// How long each may stay unacked; default 60000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease_ms: Option<TtlMs>,
+    /// Default session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bind: Option<Bind>,
+    /// Only these types.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub types: Option<Vec<Label>>,
+    /// Only from this sender.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<AgentName>,
+    /// Only of this conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<CorrelationId>,
+}
+
+/// The answer to `message.receive`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Received {
+    /// The messages; none when the wait ran out.
+    pub messages: Vec<Message>,
+}
+
+/// `message.ack`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ack {
+    /// The receipts, at most 1000.
+    pub receipts: Vec<String>,
+}
+
+/// The answer to `message.ack`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Acked {
+    /// The receipts that counted.
+    pub acked: Vec<String>,
+    /// Those that did not.
+    pub stale: Vec<StaleReceipt>,
+}
+
+/// A receipt that no longer counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StaleReceipt {
+    /// The receipt.
+    pub receipt: String,
+    /// Why.
+    pub why: Stale,
+}
+
+/// Why a token or a receipt no longer counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Stale {
+    /// Its time was over, or what it was bound to ended, or it was never given.
+    Expired,
+    /// It was released or given back.
+    Released,
+    /// A person broke it.
+    Broken,
+    /// It was acked.
+    Acked,
+}
+
+/// `message.nack`: gives a delivery back.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Nack {
+    /// The receipt.
+    pub receipt: String,
+    /// When it may be received again, from now; default 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay_ms: Option<u64>,
+    /// Why, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// `message.extend`: more time for a delivery.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Extend {
+    /// The receipt.
+    pub receipt: String,
+    /// The new lease, from now.
+    pub lease_ms: TtlMs,
+}
+
+/// `message.subscribe`: messages are pushed as they come.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Subscribe {
+    /// Unacked messages at most; default 16.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credit: Option<u32>,
+    /// How long each may stay unacked; default 60000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease_ms: Option<TtlMs>,
+    /// Default session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bind: Option<Bind>,
+    /// Only these types.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub types: Option<Vec<Label>>,
+}
+
+/// The answer to a subscription that has nothing more to say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Subscribed {
+    /// Names the subscription in events and in `session.unsubscribe`.
+    pub subscription: u64,
+}
+
+/// `message.request`: asks one agent and waits for the answer.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// `NAME` or `any:ROLE`.
+    pub to: Address,
+    /// Any JSON, null too.
+    pub payload: Json,
+    /// Default `request`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<Label>,
+    /// What it is about, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The thread it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thread_id: Option<CorrelationId>,
+    /// How long to wait; default 30000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<WaitMs>,
+}
+
+/// The answer to `message.request`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Answered {
+    /// The question's id.
+    pub id: MessageId,
+    /// The answer.
+    pub reply: Message,
+}
+
+/// `message.reply`: answers a message, and acks its delivery.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reply {
+    /// The message to answer.
+    pub to_message: MessageId,
+    /// Any JSON, null too.
+    pub payload: Json,
+    /// Default `response`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<Label>,
+}
+
+/// The id of a message, as an answer or as the only parameter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ById {
+    /// The message's id.
+    pub id: MessageId,
+}
+
+/// `message.status`: what became of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Status {
+    /// The message's id.
+    pub id: MessageId,
+}
+
+/// `message.requeue`: a dead message of the caller's inbox starts anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Requeue {
+    /// The message's id.
+    pub id: MessageId,
+}
+
+/// One recipient of `message.status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RecipientStatus {
+    /// Whose inbox.
+    pub agent: AgentName,
+    /// Where its delivery stands.
+    pub state: DeliveryState,
+    /// Deliveries so far.
+    pub attempts: u32,
+    /// When it was queued, in Unix milliseconds.
+    pub queued_at: u64,
+    /// When it was last handed out, in Unix milliseconds.
+    pub leased_at: Option<u64>,
+    /// When it was acked, in Unix milliseconds.
+    pub acked_at: Option<u64>,
+}
+
+/// The answer to `message.status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StatusResult {
+    /// Each recipient.
+    pub recipients: Vec<RecipientStatus>,
+}
+
+/// Which messages to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MailBox {
+    /// What is queued or leased in the caller's inbox.
+    #[default]
+    Inbox,
+    /// What the caller sent.
+    Sent,
+    /// What died in the caller's inbox.
+    Dead,
+}
+
+/// `message.list`: looks, changes nothing.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    /// Default inbox.
+    #[serde(rename = "box", skip_serializing_if = "Option::is_none")]
+    pub mailbox: Option<MailBox>,
+    /// Entries at most; default 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<ListLimit>,
+    /// Where the last page ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// Whether to give payloads; default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bodies: Option<bool>,
+}
+
+/// A message as `message.list` shows it: without lease members, plus its state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Listed {
+    /// The message's id.
+    pub id: MessageId,
+    /// The sender; null for the daemon itself.
+    pub from: Option<AgentName>,
+    /// The addresses, as the sender gave them.
+    pub to: Recipients,
+    /// What kind of message it is, for programs.
+    pub r#type: Label,
+    /// What it is about, for people.
+    pub subject: Option<String>,
+    /// The content, if asked for and still kept.
+    #[serde(default, deserialize_with = "present::deserialize", skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Json>,
+    /// The sender's own id for the conversation.
+    pub correlation_id: Option<CorrelationId>,
+    /// The message that this one answers.
+    pub in_reply_to: Option<MessageId>,
+    /// Who gets the answer.
+    pub reply_to: Option<AgentName>,
+    /// The thread it belongs to.
+    pub thread_id: Option<CorrelationId>,
+    /// Its priority.
+    pub priority: Priority,
+    /// When it was sent, in Unix milliseconds.
+    pub sent_at: u64,
+    /// Deliveries so far.
+    pub attempt: u32,
+    /// True for an answer that came after its question had timed out.
+    pub late: bool,
+    /// The caller's delivery; in `sent` that of the recipient furthest from done.
+    pub state: DeliveryState,
+}
+
+/// The answer to `message.list`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ListResult {
+    /// The messages, oldest first.
+    pub messages: Vec<Listed>,
+    /// There while more follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// The answer to `message.counts`: the caller's inbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Counts {
+    /// Waiting, delayed ones included.
+    pub queued: usize,
+    /// Handed out, not acked.
+    pub leased: usize,
+    /// Dead.
+    pub dead: usize,
+    /// The age of the oldest queued one, in milliseconds; null when there is none.
+    pub oldest_ms: Option<u64>,
+}
+
+impl Params for Send {
+    fn each_payload(&self, visit: &mut dyn FnMut(&'static str, &Json)) {
+        visit("payload", &self.payload);
+    }
+}
+
+impl Params for Request {
+    fn each_payload(&self, visit: &mut dyn FnMut(&'static str, &Json)) {
+        visit("payload", &self.payload);
+    }
+}
+
+impl Params for Reply {
+    fn each_payload(&self, visit: &mut dyn FnMut(&'static str, &Json)) {
+        visit("payload", &self.payload);
+    }
+}
