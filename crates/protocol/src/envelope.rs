@@ -1,8 +1,8 @@
 //! The JSON-RPC envelope: reading a frame as a request, writing replies and events, and the same seen from a client.
 //!
-//! Invariant: a [`Request`] is all that the contract asks of an envelope, its text has no raw line break, and every value in it is one that every
-//! client can read. A good frame is parsed once and nothing of it is copied; only errors cost a second look. What
-//! `params` means is for [`crate::params`].
+//! Invariant: a [`Request`] is all that the contract asks of an envelope, its text has no raw line break, and every
+//! value in it is one that every client can read. A good frame is parsed once and nothing of it is copied; only
+//! errors cost a second look. What `params` means is for [`crate::params`].
 
 use std::borrow::Cow;
 use std::fmt;
@@ -295,7 +295,8 @@ impl<'a> Incoming<'a> {
     /// Reads a frame that came from the daemon.
     ///
     /// # Errors
-    /// `parse_error` when it is not JSON or has the wrong types, `invalid_request` when it is neither a reply nor an event.
+    /// `parse_error` when it is not JSON or has the wrong types, `invalid_request` when it is neither a reply nor
+    /// an event.
     pub fn parse(frame: &'a [u8]) -> Result<Self, Error> {
         let members: IncomingMembers<'a> = serde_json::from_slice(frame).map_err(|error| {
             Error::new(

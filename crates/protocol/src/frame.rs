@@ -1,10 +1,10 @@
 //! The two framings of a connection: cutting frames out of the bytes that arrive, and writing them.
 //!
-//! Invariant: a connection has one framing, chosen by its first byte; buffers grow with the bytes that came, never with the length that
-//! was announced. Nothing here reads a socket, and nothing looks into a frame.
+//! Invariant: a connection has one framing, chosen by its first byte; buffers grow with the bytes that came, never
+//! with the length that was announced. Nothing here reads a socket, and nothing looks into a frame.
 //!
-//! The length framing is cut by hand: tokio-util's `LengthDelimitedCodec` reserves the length announced in the header, so that four bytes from
-//! anybody would cost a whole frame of memory.
+//! The length framing is cut by hand: tokio-util's `LengthDelimitedCodec` reserves the length announced in the
+//! header, so that four bytes from anybody would cost a whole frame of memory.
 
 use bytes::{Buf, BytesMut};
 use serde::Serialize;
@@ -91,8 +91,8 @@ impl Decoder {
         self.framing
     }
 
-    /// Takes the next frame out of `buffer`, without header or line end; `None` when more bytes are needed. A frame may be empty (n = 0)
-    /// and need not be JSON; blank lines are passed over.
+    /// Takes the next frame out of `buffer`, without header or line end; `None` when more bytes are needed. A frame
+    /// may be empty (n = 0) and need not be JSON; blank lines are passed over.
     ///
     /// # Errors
     /// [`FrameError`], after which the connection can only be closed.
@@ -104,8 +104,8 @@ impl Decoder {
         }
     }
 
-    /// As [`Decoder::decode`] once nothing more will come: a last line without LF is a frame, half a frame is dropped. Call it until it
-    /// gives `None`.
+    /// As [`Decoder::decode`] once nothing more will come: a last line without LF is a frame, half a frame is
+    /// dropped. Call it until it gives `None`.
     ///
     /// # Errors
     /// [`FrameError`], after which the connection can only be closed.

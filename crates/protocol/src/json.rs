@@ -1,7 +1,8 @@
 //! One JSON value as the bytes it came as, and the helpers that tell null from absent.
 //!
-//! Invariant: the text of a [`Json`] is one syntactically valid value, kept as written (member order, doubled members,
-//! every digit) but for line breaks between its tokens, which became spaces on arrival. There is no tree, and no access to parts.
+//! Invariant: the text of a [`Json`] is one syntactically valid value, kept as written (member order, doubled
+//! members, every digit) but for line breaks between its tokens, which became spaces on arrival. There is no tree,
+//! and no access to parts.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -164,8 +165,8 @@ pub mod present {
     }
 }
 
-/// For an `Option<Option<T>>` where an explicit null clears: absent is `None`, null is `Some(None)`.
-/// Use it as `#[serde(default, deserialize_with = "clearable::deserialize")]`; written without it, `None` being skipped.
+/// For an `Option<Option<T>>` where an explicit null clears: absent is `None`, null is `Some(None)`. Use it as
+/// `#[serde(default, deserialize_with = "clearable::deserialize")]`; written without it, `None` being skipped.
 pub mod clearable {
     use super::{Deserialize, Deserializer};
 
@@ -182,8 +183,8 @@ pub mod clearable {
     }
 }
 
-/// For `#[serde(default, deserialize_with = "null_as_default")]` on a member that is no `Option` and that may be left out: an
-/// explicit null counts as absent.
+/// For `#[serde(default, deserialize_with = "null_as_default")]` on a member that is no `Option` and that may be
+/// left out: an explicit null counts as absent.
 ///
 /// # Errors
 /// When it is neither null nor a `T`.

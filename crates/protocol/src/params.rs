@@ -1,7 +1,8 @@
-//! From the raw `params` of a request to a method's type, with errors that name the member; and the numbers that many methods take.
+//! From the raw `params` of a request to a method's type, with errors that name the member; and the numbers that
+//! many methods take.
 //!
-//! Invariant: whatever serde refuses is an `invalid_params` whose `data.member` and message say which member, what it was and what
-//! it should be. What a member means is the methods' affair.
+//! Invariant: whatever serde refuses is an `invalid_params` whose `data.member` and message say which member, what
+//! it was and what it should be. What a member means is the methods' affair.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -17,15 +18,16 @@ use crate::{Error, ErrorKind, Json, scan};
 
 /// The parameters of a method.
 pub trait Params: DeserializeOwned {
-    /// Shows `visit` each value or payload, with the name of its member: what `value_bytes` and the nesting limit apply to.
+    /// Shows `visit` each value or payload, with the name of its member: what `value_bytes` and the nesting limit
+    /// apply to.
     fn each_payload(&self, _visit: &mut dyn FnMut(&'static str, &Json)) {}
 }
 
 /// Reads the `params` of a request; absent and null count as `{}`.
 ///
 /// # Errors
-/// `invalid_params` with `member` (a path such as `then[0].set.key`) for a member that is unknown, doubled, missing, of the wrong type, or out
-/// of range.
+/// `invalid_params` with `member` (a path such as `then[0].set.key`) for a member that is unknown, doubled,
+/// missing, of the wrong type, or out of range.
 pub fn decode<T: Params>(raw: Option<&RawValue>) -> Result<T, Error> {
     let text = match raw.map(RawValue::get) {
         None | Some("null") => "{}",
@@ -40,8 +42,8 @@ pub fn decode<T: Params>(raw: Option<&RawValue>) -> Result<T, Error> {
 /// Holds each payload against the limits on values.
 ///
 /// # Errors
-/// `limit_exceeded` with `limit: "value_bytes"`, `used`, `max` for a text longer than `value_bytes`, `parse_error` for nesting over 64
-/// levels; both with `member`.
+/// `limit_exceeded` with `limit: "value_bytes"`, `used`, `max` for a text longer than `value_bytes`, `parse_error`
+/// for nesting over 64 levels; both with `member`.
 pub fn check_payloads<T: Params>(params: &T, value_bytes: usize) -> Result<(), Error> {
     let mut outcome = Ok(());
     params.each_payload(&mut |member, payload| {
@@ -140,7 +142,8 @@ pub(crate) fn clip(text: &str) -> String {
     format!("{}...", &text[..text.floor_char_boundary(CLIP_BYTES)])
 }
 
-/// A `T` that is written as an object. Derived structs take an array of their members too; on this wire that is a wrong type.
+/// A `T` that is written as an object. Derived structs take an array of their members too; on this wire that is a
+/// wrong type.
 struct Object<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {

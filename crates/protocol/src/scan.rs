@@ -1,7 +1,8 @@
-//! What JSON's grammar leaves open and the contract does not: nesting, lone surrogates, numbers beyond a double, and raw line breaks
-//! between tokens; and where in a text a fault is.
+//! What JSON's grammar leaves open and the contract does not: nesting, lone surrogates, numbers beyond a double,
+//! and raw line breaks between tokens; and where in a text a fault is.
 //!
-//! Invariant: one linear pass, no allocation, no panic on any input. [`scan`] answers for syntactically valid text only.
+//! Invariant: one linear pass, no allocation, no panic on any input. [`scan`] answers for syntactically valid text
+//! only.
 
 use crate::{Error, ErrorKind};
 
@@ -59,8 +60,8 @@ impl Offence {
     }
 }
 
-/// Finds the first offence of a syntactically valid text: nesting over `depth_max`, a lone surrogate, or a number beyond a double.
-/// Gives the nesting of the whole: 0 for a scalar, 1 for `[]`.
+/// Finds the first offence of a syntactically valid text: nesting over `depth_max`, a lone surrogate, or a number
+/// beyond a double. Gives the nesting of the whole: 0 for a scalar, 1 for `[]`.
 ///
 /// # Errors
 /// The offence that begins first.
@@ -105,8 +106,9 @@ pub fn check(text: &[u8], depth_max: usize) -> Result<(), Offence> {
     }
 }
 
-/// Whether no byte of `text`, inside of strings or not, could be part of an offence: no `\u`, no digit before an `e`, no
-/// number as long as [`SAFE_DIGITS`], no more than `depth_max` brackets. Loops without branches, for the compiler to vectorise.
+/// Whether no byte of `text`, inside of strings or not, could be part of an offence: no `\u`, no digit before an
+/// `e`, no number as long as [`SAFE_DIGITS`], no more than `depth_max` brackets. Loops without branches, for the
+/// compiler to vectorise.
 fn is_plain(text: &[u8], depth_max: usize) -> bool {
     // Counted by the 255, so that a byte holds each count and sixteen are made at once.
     let count = |part: &[u8]| part.iter().map(|&byte| u8::from(byte | 0x20 == b'{')).sum::<u8>();
