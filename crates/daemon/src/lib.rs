@@ -1,6 +1,6 @@
 //! The process around the boards.
 
-//pub mod config;
+pub mod config;
 pub mod files;
 pub mod home;
 //pub mod instance;
