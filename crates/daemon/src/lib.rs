@@ -3,7 +3,7 @@
 pub mod config;
 pub mod files;
 pub mod home;
-//pub mod instance;
+pub mod instance;
 //pub mod listener;
-//pub mod signals;
+pub mod signals;
 //pub mod store;
