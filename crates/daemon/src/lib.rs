@@ -4,6 +4,6 @@ pub mod config;
 pub mod files;
 pub mod home;
 pub mod instance;
-//pub mod listener;
+pub mod listener;
 pub mod signals;
 //pub mod store;
