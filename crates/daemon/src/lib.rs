@@ -6,4 +6,4 @@ pub mod home;
 pub mod instance;
 pub mod listener;
 pub mod signals;
-//pub mod store;
+pub mod store;

@@ -13,3 +13,6 @@ use unix as platform;
 pub use directory::{DirectoryError, PrivateDirectory, check_shared_directory};
 pub use platform::{FileIdentity, private_options};
 pub use replace::{ReplaceError, Sink, replace, replace_through};
+
+#[cfg(test)]
+pub(crate) use replace::tests as replace_tests;
