@@ -1,0 +1,18 @@
+//! Files that only the daemon's user may touch: the private directory, its files, and their atomic replacement.
+//!
+//! Invariant: nothing here follows a symbolic link in the last component of a path, and every file is created with
+//! mode 0600. It knows no format: what stands in the files belongs to `store` and `instance`.
+
+mod directory;
+mod replace;
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+use unix as platform;
+
+pub use directory::{DirectoryError, PrivateDirectory, check_shared_directory};
+pub use platform::{FileIdentity, private_options};
+pub use replace::{ReplaceError, Sink, replace, replace_through};
+
+#[cfg(test)]
+pub(crate) use replace::tests as replace_tests;
