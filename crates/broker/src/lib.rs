@@ -1,1 +1,3 @@
 //! The pure board.
+
+pub mod lock;
