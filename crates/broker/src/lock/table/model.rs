@@ -16,7 +16,7 @@ enum Step {
         mode: Mode,
         waits: bool,
     },
-    Release(prop::sample::Index),
+    Release(Vec<prop::sample::Index>),
     Withdraw(prop::sample::Index),
 }
 
@@ -26,7 +26,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         5 => (0..AGENTS, names, mode, prop::bool::weighted(0.8))
             .prop_map(|(agent, names, mode, waits)| Step::Acquire { agent, names, mode, waits }),
-        3 => any::<prop::sample::Index>().prop_map(Step::Release),
+        3 => prop::collection::vec(any::<prop::sample::Index>(), 1..4).prop_map(Step::Release),
         1 => any::<prop::sample::Index>().prop_map(Step::Withdraw),
     ]
 }
@@ -35,7 +35,7 @@ fn agent(number: usize) -> AgentName {
     AgentName::new(&format!("agent{number}")).unwrap()
 }
 
-/// Ids are in the order of the queue. `None` as an agent conflicts with everybody.
+/// Ids are in the order of the queue.
 #[derive(Debug, Default, Clone)]
 struct Model {
     grants: BTreeMap<u64, Request>,
@@ -161,18 +161,39 @@ impl Both {
                     waits,
                 );
             }
-            Step::Release(which) if !self.model.grants.is_empty() => {
-                let token = *which.get(&self.model.grants.keys().copied().collect::<Vec<_>>());
-                assert_eq!(self.table.release(token), self.model.grants.remove(&token));
-            }
+            Step::Release(several) => several.iter().for_each(|which| self.release(which)),
             Step::Withdraw(which) if !self.model.waiters.is_empty() => {
                 let id = *which.get(&self.model.waiters.keys().copied().collect::<Vec<_>>());
                 assert_eq!(self.table.take(id), self.model.waiters.remove(&id));
             }
-            Step::Release(_) | Step::Withdraw(_) => {}
+            Step::Withdraw(_) => {}
         }
         self.drain();
         self.compare();
+    }
+
+    fn release(&mut self, which: &prop::sample::Index) {
+        if !self.model.grants.is_empty() {
+            let token = *which.get(&self.model.grants.keys().copied().collect::<Vec<_>>());
+            assert_eq!(self.table.release(token), self.model.grants.remove(&token));
+        }
+    }
+
+    /// Ends everything: the table is as new then.
+    fn finish(mut self) {
+        self.model
+            .waiters
+            .keys()
+            .for_each(|&id| assert!(self.table.take(id).is_some()));
+        self.model
+            .grants
+            .keys()
+            .for_each(|&token| assert!(self.table.release(token).is_some()));
+        assert_eq!(
+            (self.table.next_ready(), self.table.next_deadlock()),
+            (None, None)
+        );
+        assert_eq!(format!("{:?}", self.table), format!("{:?}", LockTable::default()));
     }
 
     fn acquire(&mut self, request: Request, waits: bool) {
@@ -280,7 +301,7 @@ impl Both {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_table_does_what_the_model_does(steps in prop::collection::vec(step(), 1..60)) {
@@ -288,5 +309,6 @@ proptest! {
         for step in steps {
             both.apply(step);
         }
+        both.finish();
     }
 }

@@ -265,6 +265,22 @@ fn a_waiter_that_would_wait_for_ever_when_it_is_behind_again_is_refused() {
 }
 
 #[test]
+fn a_grant_may_open_the_circle_that_a_release_closed() {
+    let mut board = Board::default();
+    let held = board.granted(exclusive("bob", "a"));
+    board.granted(exclusive("cat", "b"));
+    let first = board.waits(exclusive("ann", "a"));
+    board.waits(exclusive("bob", "a b c"));
+    let second = board.waits(exclusive("ann", "c"));
+    assert_eq!(
+        board.release(held),
+        [first, second],
+        "bob waits for ann's grant now, so she goes before him"
+    );
+    assert_eq!(board.table.next_deadlock(), None);
+}
+
+#[test]
 fn two_agents_do_not_wait_for_each_other() {
     let mut board = Board::default();
     board.granted(exclusive("ann", "a"));
