@@ -165,11 +165,15 @@ impl LockName {
     /// Whether some path matches both. Exact; at worst the product of the two lengths.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
-        if self.is_exact() && other.is_exact() {
-            return self == other;
+        match (self.is_exact(), other.is_exact()) {
+            (true, true) => self == other,
+            (false, true) => self.covers(other),
+            (true, false) => other.covers(self),
+            (false, false) => {
+                self.is_absolute() == other.is_absolute()
+                    && overlap(&*self.0, &*other.0, |a, b| overlap(a, b, |a, b| a == b))
+            }
         }
-        self.is_absolute() == other.is_absolute()
-            && overlap(&*self.0, &*other.0, |a, b| overlap(a, b, |a, b| a == b))
     }
 
     /// Whether every path that matches `other` matches this name. Exact when `other` is; for two patterns a yes is

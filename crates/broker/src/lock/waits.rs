@@ -153,13 +153,12 @@ impl Waits {
 
     /// The earlier waiters that block a waiter.
     pub(super) fn blocking_waiters(&self, id: u64) -> impl Iterator<Item = u64> {
-        self.waiters.get(&id).into_iter().flat_map(|waiter| {
-            waiter
-                .earlier
-                .iter()
-                .copied()
-                .filter(|&earlier| !self.yields(earlier, &waiter.agent))
-        })
+        let waiter = self.waiters.get(&id);
+        let agent = waiter.and_then(|waiter| self.agents.get(&waiter.agent));
+        let earlier = waiter
+            .into_iter()
+            .flat_map(|waiter| waiter.earlier.iter().copied());
+        earlier.filter(move |earlier| !agent.is_some_and(|agent| agent.held_up.contains_key(earlier)))
     }
 
     /// The waiters of an agent.
@@ -196,30 +195,23 @@ impl Waits {
     /// A shortest cycle of agents waiting for each other that `start` is part of, its own wait first.
     ///
     /// Breadth first and against the direction of the edges: a newcomer at the end of a long queue has nobody behind
-    /// it, so the usual answer, no, costs nothing. At most each edge is looked at once.
+    /// it, so the usual answer, no, costs nothing. Edges to agents that were reached before are passed over in bulk;
+    /// at worst each edge is looked at once.
     pub(super) fn cycle_through(&self, start: &AgentName) -> Option<Vec<Wait>> {
         self.waiters_of(start).next()?;
+        let mut unreached: BTreeSet<u64> = self.waiters.keys().copied().collect();
         let mut way_to_start: BTreeMap<&AgentName, (u64, &AgentName)> = BTreeMap::new();
         let mut queue = VecDeque::from([start]);
         while let Some(blocker) = queue.pop_front() {
-            for (id, waiter) in self.waiting_for(blocker) {
-                if waiter == start {
-                    let mut cycle = vec![Wait {
-                        waiter: id,
-                        waits_for: blocker.clone(),
-                    }];
-                    let mut agent = blocker;
-                    while let Some(&(waiter, waits_for)) = way_to_start.get(agent) {
-                        cycle.push(Wait {
-                            waiter,
-                            waits_for: waits_for.clone(),
-                        });
-                        agent = waits_for;
-                    }
-                    return Some(cycle);
+            for (id, agent) in self.waiting_for(blocker, &unreached) {
+                if agent == start {
+                    return Some(cycle(id, blocker, &way_to_start));
                 }
-                way_to_start.entry(waiter).or_insert_with(|| {
-                    queue.push_back(waiter);
+                way_to_start.entry(agent).or_insert_with(|| {
+                    queue.push_back(agent);
+                    self.waiters_of(agent).for_each(|waiter| {
+                        unreached.remove(&waiter);
+                    });
                     (id, blocker)
                 });
             }
@@ -227,28 +219,41 @@ impl Waits {
         None
     }
 
-    /// The waiters, with their agents, that a grant or a waiter of `blocker` blocks.
-    fn waiting_for(&self, blocker: &AgentName) -> impl Iterator<Item = (u64, &AgentName)> {
-        let agent = self.agents.get(blocker);
-        let for_grants = agent.into_iter().flat_map(|agent| agent.held_up.keys().copied());
-        let behind = agent
+    /// Those `among` the waiters, with their agents, that a grant or a waiter of `blocker` blocks.
+    fn waiting_for(&self, blocker: &AgentName, among: &BTreeSet<u64>) -> Vec<(u64, &AgentName)> {
+        let Some(agent) = self.agents.get(blocker) else {
+            return Vec::new();
+        };
+        let mut blocked: Vec<u64> = if agent.held_up.len() < among.len() {
+            agent
+                .held_up
+                .keys()
+                .copied()
+                .filter(|id| among.contains(id))
+                .collect()
+        } else {
+            among
+                .iter()
+                .copied()
+                .filter(|id| agent.held_up.contains_key(id))
+                .collect()
+        };
+        for earlier in &agent.waiters {
+            let later = self
+                .waiters
+                .get(earlier)
+                .into_iter()
+                .flat_map(|waiter| waiter.later.intersection(among));
+            blocked.extend(later.filter(|later| {
+                self.waiters
+                    .get(later)
+                    .is_some_and(|waiter| !self.yields(*earlier, &waiter.agent))
+            }));
+        }
+        blocked
             .into_iter()
-            .flat_map(|agent| &agent.waiters)
-            .flat_map(|earlier| {
-                let later = self
-                    .waiters
-                    .get(earlier)
-                    .into_iter()
-                    .flat_map(|waiter| &waiter.later);
-                later.copied().filter(|later| {
-                    self.waiters
-                        .get(later)
-                        .is_some_and(|waiter| !self.yields(*earlier, &waiter.agent))
-                })
-            });
-        for_grants
-            .chain(behind)
             .filter_map(|id| Some((id, &self.waiters.get(&id)?.agent)))
+            .collect()
     }
 
     fn hold_up(&mut self, id: u64, token: u64, holder: &AgentName) {
@@ -293,4 +298,21 @@ impl Waits {
             self.agents.remove(name);
         }
     }
+}
+
+/// The cycle in which `waiter` waits for `blocker`, whose way back to the agent of `waiter` is known.
+fn cycle(waiter: u64, blocker: &AgentName, way_back: &BTreeMap<&AgentName, (u64, &AgentName)>) -> Vec<Wait> {
+    let mut cycle = vec![Wait {
+        waiter,
+        waits_for: blocker.clone(),
+    }];
+    let mut agent = blocker;
+    while let Some(&(waiter, waits_for)) = way_back.get(agent) {
+        cycle.push(Wait {
+            waiter,
+            waits_for: waits_for.clone(),
+        });
+        agent = waits_for;
+    }
+    cycle
 }
