@@ -11,6 +11,7 @@ mod agent;
 mod image;
 mod kv;
 mod lock;
+mod lock_verbs;
 mod message;
 mod presence;
 mod route;
@@ -59,7 +60,11 @@ pub struct BoardConfig {
 
 impl Default for BoardConfig {
     fn default() -> Self {
-        Self { limits: Limits::default(), grace_ms: 5000, admin: true }
+        Self {
+            limits: Limits::default(),
+            grace_ms: 5000,
+            admin: true,
+        }
     }
 }
 
@@ -89,6 +94,10 @@ impl Call {
 }
 
 /// What became of a call.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "an answer lives for one encode, and boxing it costs every call an allocation"
+)]
 #[derive(Debug)]
 pub enum Outcome {
     /// It is answered.
@@ -215,7 +224,12 @@ impl Board {
             return Ok(());
         }
         let max = self.config.limits.memory_bytes;
-        Err(limit_exceeded("memory_bytes", max, max, "delete keys, ack messages or raise memory_bytes"))
+        Err(limit_exceeded(
+            "memory_bytes",
+            max,
+            max,
+            "delete keys, ack messages or raise memory_bytes",
+        ))
     }
 
     /// Makes a request wait until `wait_ms` from now.
@@ -226,14 +240,28 @@ impl Board {
         let max = self.config.limits.waiting_per_connection;
         let session = self.sessions.table.get_mut(&call.session);
         let (Some(request), Some(session)) = (call.request.clone(), session) else {
-            return Err(Error::new(ErrorKind::InvalidRequest, "a notification can't wait: give the request an id"));
+            return Err(Error::new(
+                ErrorKind::InvalidRequest,
+                "a notification can't wait: give the request an id",
+            ));
         };
         let used = session.waits.len();
         if used >= max {
-            return Err(limit_exceeded("waiting_per_connection", used, max, "cancel one, or use another connection"));
+            return Err(limit_exceeded(
+                "waiting_per_connection",
+                used,
+                max,
+                "cancel one, or use another connection",
+            ));
         }
         let due = call.now.monotonic.plus_ms(wait_ms);
-        let wait = Wait { session: call.session, request, kind, since: call.now.monotonic, due };
+        let wait = Wait {
+            session: call.session,
+            request,
+            kind,
+            since: call.now.monotonic,
+            due,
+        };
         let id = self.waits.add(wait);
         session.waits.insert(id);
         self.deadlines.set(due, crate::deadlines::Deadline::Wait(id));
@@ -243,7 +271,8 @@ impl Board {
     /// Takes a wait out of every table but its area's.
     pub(crate) fn end_wait(&mut self, id: WaitId) -> Option<Wait> {
         let wait = self.waits.take(id)?;
-        self.deadlines.clear(wait.due, crate::deadlines::Deadline::Wait(id));
+        self.deadlines
+            .clear(wait.due, crate::deadlines::Deadline::Wait(id));
         if let Some(session) = self.sessions.table.get_mut(&wait.session) {
             session.waits.remove(&id);
         }
@@ -263,17 +292,27 @@ impl Board {
         reply_message: Option<Revision>,
     ) {
         let Some(wait) = self.end_wait(id) else { return };
-        let what = Outgoing::Reply { id: wait.request, result: Box::new(result), reply_message };
-        self.effects.outputs.push(Output { session: wait.session, what });
+        let what = Outgoing::Reply {
+            id: wait.request,
+            result: Box::new(result),
+            reply_message,
+        };
+        self.effects.outputs.push(Output {
+            session: wait.session,
+            what,
+        });
     }
 }
 
 /// The error for a limit that is reached.
 pub(crate) fn limit_exceeded(limit: &'static str, used: usize, max: usize, advice: &str) -> Error {
-    Error::new(ErrorKind::LimitExceeded, format!("{limit} is reached: {used} of {max}; {advice}"))
-        .with("limit", limit)
-        .with("used", used)
-        .with("max", max)
+    Error::new(
+        ErrorKind::LimitExceeded,
+        format!("{limit} is reached: {used} of {max}; {advice}"),
+    )
+    .with("limit", limit)
+    .with("used", used)
+    .with("max", max)
 }
 
 /// The error for a parameter that is wrong in itself.
@@ -291,7 +330,10 @@ pub(crate) fn check_text(member: &'static str, text: Option<&String>) -> Result<
     let max = callboard_protocol::limits::TEXT_BYTES_MAX;
     match text {
         Some(text) if text.len() > max => {
-            let message = format!("`{member}` has {} bytes, at most {max} are allowed: put more into a payload", text.len());
+            let message = format!(
+                "`{member}` has {} bytes, at most {max} are allowed: put more into a payload",
+                text.len()
+            );
             Err(invalid_params(member, message))
         }
         Some(_) | None => Ok(()),

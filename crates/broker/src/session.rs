@@ -139,7 +139,9 @@ impl Sessions {
 
     /// Gives a session an agent, or takes it away.
     pub fn set_agent(&mut self, id: SessionId, agent: Option<AgentName>) {
-        let Some(session) = self.table.get_mut(&id) else { return };
+        let Some(session) = self.table.get_mut(&id) else {
+            return;
+        };
         if let Some(before) = session.agent.take() {
             self.by_agent.remove(&(before, id));
         }
@@ -160,13 +162,17 @@ impl Sessions {
 
     /// Adds a subscription; its number is fresh within the session.
     pub fn subscribe(&mut self, id: SessionId, to: Subscribed) -> SubscriptionId {
-        let Some(session) = self.table.get_mut(&id) else { return 0 };
+        let Some(session) = self.table.get_mut(&id) else {
+            return 0;
+        };
         session.last_subscription += 1;
         let subscription = session.last_subscription;
         if matches!(to, Subscribed::Tail(_)) {
             self.tails.insert((id, subscription));
         }
-        session.subscriptions.insert(subscription, Subscription { to, seq: 0 });
+        session
+            .subscriptions
+            .insert(subscription, Subscription { to, seq: 0 });
         subscription
     }
 
@@ -202,9 +208,16 @@ impl Sessions {
         body: EventBody,
         class: PushClass,
     ) {
-        let Some(found) = self.subscription(session, subscription) else { return };
+        let Some(found) = self.subscription(session, subscription) else {
+            return;
+        };
         found.seq += 1;
-        let what = Outgoing::Push { subscription, seq: found.seq, body, class };
+        let what = Outgoing::Push {
+            subscription,
+            seq: found.seq,
+            body,
+            class,
+        };
         effects.outputs.push(Output { session, what });
     }
 
@@ -218,9 +231,16 @@ impl Sessions {
 
     /// Pushes an event of no subscription to one session, if it is connected.
     pub fn notify_session(&mut self, effects: &mut Effects, id: SessionId, body: &EventBody) {
-        let Some(session) = self.table.get_mut(&id).filter(|session| session.is_connected()) else { return };
+        let Some(session) = self.table.get_mut(&id).filter(|session| session.is_connected()) else {
+            return;
+        };
         session.seq += 1;
-        let what = Outgoing::Push { subscription: 0, seq: session.seq, body: body.clone(), class: PushClass::Kept };
+        let what = Outgoing::Push {
+            subscription: 0,
+            seq: session.seq,
+            body: body.clone(),
+            class: PushClass::Kept,
+        };
         effects.outputs.push(Output { session: id, what });
     }
 }

@@ -122,7 +122,13 @@ pub struct Topics {
 
 impl Topics {
     /// Adds a subscription.
-    pub fn insert(&mut self, pattern: TopicPattern, group: Option<Label>, session: SessionId, number: SubscriptionId) {
+    pub fn insert(
+        &mut self,
+        pattern: TopicPattern,
+        group: Option<Label>,
+        session: SessionId,
+        number: SubscriptionId,
+    ) {
         let reader = (session, number);
         let mut node = &mut self.root;
         for token in &pattern.0 {
@@ -150,12 +156,19 @@ impl Topics {
         let mut readers = Vec::new();
         let mut groups: BTreeMap<&Label, (bool, u64, Reader)> = BTreeMap::new();
         for reader in found {
-            match self.by_reader.get(&reader).and_then(|subscriber| subscriber.group.as_ref()) {
+            match self
+                .by_reader
+                .get(&reader)
+                .and_then(|subscriber| subscriber.group.as_ref())
+            {
                 None => readers.push(reader),
                 Some(group) => {
                     let last_turn = self.turns.get(&reader).copied().unwrap_or_default();
                     let candidate = (!is_connected(reader.0), last_turn, reader);
-                    groups.entry(group).and_modify(|best| *best = candidate.min(*best)).or_insert(candidate);
+                    groups
+                        .entry(group)
+                        .and_modify(|best| *best = candidate.min(*best))
+                        .or_insert(candidate);
                 }
             }
         }

@@ -36,7 +36,12 @@ macro_rules! without_payload {
 }
 
 without_payload!(
-    Empty,
+    server::Ping,
+    server::ReadInfo,
+    server::ReadStats,
+    server::TakeSnapshot,
+    message::Count,
+    agent::Watch,
     session::Open,
     session::Close,
     session::Cancel,
@@ -99,7 +104,7 @@ macro_rules! methods {
             pub fn from_name(name: &str) -> Option<Self> {
                 match name {
                     $($($name => Some(Self::$variant),)*)*
-                    other => { let _unknown = other; None }
+                    _other => None,
                 }
             }
         }
@@ -128,6 +133,13 @@ macro_rules! methods {
                 }
             }
         )*
+
+        $($(
+            impl Verb for $params {
+                const METHOD: Method = Method::$variant;
+                type Result = $result;
+            }
+        )*)*
 
         /// One call with its typed parameters.
         #[derive(Debug, Clone)]
@@ -170,10 +182,10 @@ methods! {
         SessionOpen "session.open" session::Open => session::Opened,
         SessionClose "session.close" session::Close => Empty,
         SessionCancel "session.cancel" session::Cancel => session::Cancelled,
-        ServerPing "server.ping" Empty => Empty,
-        ServerInfo "server.info" Empty => server::Info,
-        ServerStats "server.stats" Empty => server::Stats,
-        ServerSnapshot "server.snapshot" Empty => server::Snapshotted,
+        ServerPing "server.ping" server::Ping => Empty,
+        ServerInfo "server.info" server::ReadInfo => server::Info,
+        ServerStats "server.stats" server::ReadStats => server::Stats,
+        ServerSnapshot "server.snapshot" server::TakeSnapshot => server::Snapshotted,
         ServerShutdown "server.shutdown" server::Shutdown => Empty,
         NamespaceList "namespace.list" server::ListNamespaces => server::ListNamespacesResult,
         NamespaceClear "namespace.clear" server::Clear => server::Cleared,
@@ -207,7 +219,7 @@ methods! {
         MessageStatus "message.status" message::Status => message::StatusResult,
         MessageList "message.list" message::List => message::ListResult,
         MessageRequeue "message.requeue" message::Requeue => message::ById,
-        MessageCounts "message.counts" Empty => message::Counts,
+        MessageCounts "message.counts" message::Count => message::Counts,
         TopicPublish "topic.publish" topic::Publish => topic::Published,
         TopicSubscribe "topic.subscribe" topic::Subscribe => message::Subscribed,
         AgentRegister "agent.register" agent::Register => agent::Registered,
@@ -216,7 +228,7 @@ methods! {
         AgentList "agent.list" agent::List => agent::ListResult,
         AgentGet "agent.get" agent::Get => agent::GetResult,
         AgentRemove "agent.remove" agent::Remove => Empty,
-        AgentWatch "agent.watch" Empty => message::Subscribed,
+        AgentWatch "agent.watch" agent::Watch => message::Subscribed,
         ServerTail "server.tail" server::Tail => message::Subscribed,
     }
 }
@@ -225,10 +237,22 @@ methods! {
 #[must_use]
 pub fn unknown_method(name: &str) -> Error {
     let area = name.split('.').next().unwrap_or_default();
-    let mut known: Vec<&str> =
-        Method::ALL.iter().map(|method| method.name()).filter(|known| known.split('.').next() == Some(area)).collect();
+    let mut known: Vec<&str> = Method::ALL
+        .iter()
+        .map(|method| method.name())
+        .filter(|known| known.split('.').next() == Some(area))
+        .collect();
     if known.is_empty() {
-        known = vec!["session.*", "kv.*", "lock.*", "message.*", "topic.*", "agent.*", "server.*", "namespace.*"];
+        known = vec![
+            "session.*",
+            "kv.*",
+            "lock.*",
+            "message.*",
+            "topic.*",
+            "agent.*",
+            "server.*",
+            "namespace.*",
+        ];
     }
     Error::new(
         ErrorKind::MethodNotFound,

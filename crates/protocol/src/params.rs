@@ -181,13 +181,17 @@ pub fn optional_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     Ok(object.map(|Object(value)| value))
 }
 
-/// As [`object`], for an array of structs.
+/// As [`object`], for an array of structs (with `default`): null counts as absent.
 ///
 /// # Errors
-/// When it is no array, or one of its elements no object that is a `T`.
+/// When it is neither null nor an array, or one of its elements no object that is a `T`.
 pub fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    let objects: Vec<Object<T>> = Vec::deserialize(deserializer)?;
-    Ok(objects.into_iter().map(|Object(value)| value).collect())
+    let objects: Option<Vec<Object<T>>> = Option::deserialize(deserializer)?;
+    Ok(objects
+        .unwrap_or_default()
+        .into_iter()
+        .map(|Object(value)| value)
+        .collect())
 }
 
 macro_rules! bounded {

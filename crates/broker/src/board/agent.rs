@@ -18,12 +18,12 @@ use crate::session::Subscribed;
 
 /// What the daemon calls an agent that names itself nothing: an adjective, a noun, a number.
 const ADJECTIVES: [&str; 16] = [
-    "amber", "brisk", "calm", "deft", "eager", "fair", "gentle", "keen", "lucid", "merry", "nimble", "quick", "quiet",
-    "sharp", "steady", "vivid",
+    "amber", "brisk", "calm", "deft", "eager", "fair", "gentle", "keen", "lucid", "merry", "nimble", "quick",
+    "quiet", "sharp", "steady", "vivid",
 ];
 const NOUNS: [&str; 16] = [
-    "actor", "bard", "cue", "dancer", "easel", "flute", "harp", "lantern", "mask", "painter", "player", "prompter",
-    "ribbon", "singer", "stage", "violin",
+    "actor", "bard", "cue", "dancer", "easel", "flute", "harp", "lantern", "mask", "painter", "player",
+    "prompter", "ribbon", "singer", "stage", "violin",
 ];
 
 impl Board {
@@ -38,7 +38,10 @@ impl Board {
             self.record_session(call.session);
         }
         let was_live = self.agents.is_live(&name);
-        let before = self.agents.find(&name).map(|agent| (agent.profile.clone(), agent.ttl_ms));
+        let before = self
+            .agents
+            .find(&name)
+            .map(|agent| (agent.profile.clone(), agent.ttl_ms));
         let created = before.is_none();
         if created {
             self.insert_agent(call.now, &name);
@@ -86,7 +89,12 @@ impl Board {
             let name = AgentName::new(&format!("{adjective}-{noun}-{number}")).ok()?;
             self.agents.find(&name).is_none().then_some(name)
         });
-        free.ok_or_else(|| Error::new(ErrorKind::Internal, "found no free name: register with a name of your own"))
+        free.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Internal,
+                "found no free name: register with a name of your own",
+            )
+        })
     }
 
     pub(crate) fn agent_heartbeat(&mut self, call: &Call, params: Heartbeat) -> Result<Empty, Error> {
@@ -104,7 +112,10 @@ impl Board {
     pub(crate) fn agent_update(&mut self, call: &Call, params: Update) -> Result<Empty, Error> {
         let name = call.agent()?.clone();
         check_text("note", params.note.as_ref().and_then(Option::as_ref))?;
-        check_labels("capabilities", params.capabilities.as_ref().and_then(|labels| labels.as_deref()))?;
+        check_labels(
+            "capabilities",
+            params.capabilities.as_ref().and_then(|labels| labels.as_deref()),
+        )?;
         self.check_memory()?;
         self.change_profile(call.now, &name, |profile| {
             if let Some(status) = params.status {
@@ -171,13 +182,22 @@ impl Board {
 
     pub(crate) fn agent_list(&self, call: &Call, params: &List) -> Result<ListResult, Error> {
         let mut page = Page::new(params.limit, self.config.limits.frame_bytes);
-        let wanted = self.agents.iter_after(params.cursor.as_deref()).filter(|(_, agent)| {
-            let profile = &agent.profile;
-            params.role.as_ref().is_none_or(|role| profile.role.as_ref() == Some(role))
-                && params.status.is_none_or(|status| profile.status == status)
-                && params.capability.as_ref().is_none_or(|wanted| profile.capabilities.contains(wanted))
-                && params.live.is_none_or(|live| agent.live == live)
-        });
+        let wanted = self
+            .agents
+            .iter_after(params.cursor.as_deref())
+            .filter(|(_, agent)| {
+                let profile = &agent.profile;
+                params
+                    .role
+                    .as_ref()
+                    .is_none_or(|role| profile.role.as_ref() == Some(role))
+                    && params.status.is_none_or(|status| profile.status == status)
+                    && params
+                        .capability
+                        .as_ref()
+                        .is_none_or(|wanted| profile.capabilities.contains(wanted))
+                    && params.live.is_none_or(|live| agent.live == live)
+            });
         for (name, _) in wanted {
             let row = self.agent_row(call.now, name)?;
             let bytes = row_bytes(&row);
@@ -190,12 +210,17 @@ impl Board {
     }
 
     pub(crate) fn agent_get(&self, call: &Call, params: &Get) -> Result<GetResult, Error> {
-        Ok(GetResult { agent: self.agent_row(call.now, &params.name)? })
+        Ok(GetResult {
+            agent: self.agent_row(call.now, &params.name)?,
+        })
     }
 
     fn agent_row(&self, now: Now, name: &AgentName) -> Result<Agent, Error> {
         let agent = self.agents.find(name).ok_or_else(|| {
-            not_found("agent", format!("no agent is called {name}: agent.list gives those that are known"))
+            not_found(
+                "agent",
+                format!("no agent is called {name}: agent.list gives those that are known"),
+            )
         })?;
         let profile = agent.profile.clone();
         let counts = self.inboxes.counts(name);
@@ -223,7 +248,10 @@ impl Board {
         self.check_admin("agent.remove")?;
         let name = &params.name;
         if self.agents.find(name).is_none() && !self.inboxes.exists(name) {
-            return Err(not_found("agent", format!("no agent is called {name}: agent.list gives those that are known")));
+            return Err(not_found(
+                "agent",
+                format!("no agent is called {name}: agent.list gives those that are known"),
+            ));
         }
         let tokens = self.leases.of_agent(name);
         self.end_leases(call.now, &tokens);
@@ -268,9 +296,10 @@ fn clear_or_replace<T>(member: &mut Option<T>, given: Option<Option<T>>) {
 
 fn check_labels(member: &'static str, labels: Option<&[Label]>) -> Result<(), Error> {
     match labels.map(<[Label]>::len) {
-        Some(used) if used > LABELS_MAX => {
-            Err(invalid_params(member, format!("`{member}` has {used} entries, at most {LABELS_MAX} are allowed")))
-        }
+        Some(used) if used > LABELS_MAX => Err(invalid_params(
+            member,
+            format!("`{member}` has {used} entries, at most {LABELS_MAX} are allowed"),
+        )),
         Some(_) | None => Ok(()),
     }
 }
@@ -279,7 +308,11 @@ fn check_labels(member: &'static str, labels: Option<&[Label]>) -> Result<(), Er
 fn row_bytes(row: &Agent) -> usize {
     let texts = [row.description.as_ref(), row.note.as_ref()];
     let text_bytes: usize = texts.into_iter().flatten().map(String::len).sum();
-    let label_bytes: usize = row.capabilities.iter().map(|label| 2 * label.as_str().len() + 3).sum();
+    let label_bytes: usize = row
+        .capabilities
+        .iter()
+        .map(|label| 2 * label.as_str().len() + 3)
+        .sum();
     let json_bytes = row.metadata.as_ref().map_or(0, |object| object.as_json().len())
         + row.task.as_ref().map_or(0, |scalar| scalar.as_json().len())
         + row.progress.as_ref().map_or(0, |scalar| scalar.as_json().len());

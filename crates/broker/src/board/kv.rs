@@ -33,12 +33,26 @@ impl Board {
 
     /// Sets a key whose conditions hold.
     pub(crate) fn set_key(&mut self, call: &Call, params: Set) -> SetResult {
-        let Set { key, value, ttl_ms, keep_ttl, .. } = params;
+        let Set {
+            key,
+            value,
+            ttl_ms,
+            keep_ttl,
+            ..
+        } = params;
         self.expire_if_overdue(call.now, &key);
-        let kept = keep_ttl.unwrap_or(false).then(|| self.keyspace.stored(&key).and_then(|entry| entry.due)).flatten();
-        let due = ttl_ms.map(|ttl_ms| call.now.monotonic.plus_ms(ttl_ms.get())).or(kept);
+        let kept = keep_ttl
+            .unwrap_or(false)
+            .then(|| self.keyspace.stored(&key).and_then(|entry| entry.due))
+            .flatten();
+        let due = ttl_ms
+            .map(|ttl_ms| call.now.monotonic.plus_ms(ttl_ms.get()))
+            .or(kept);
         let (revision, previous) = self.put_key(call.now, &key, value, due, call.agent.clone());
-        SetResult { revision, created: previous.0 == 0 }
+        SetResult {
+            revision,
+            created: previous.0 == 0,
+        }
     }
 
     fn put_key(
@@ -50,14 +64,29 @@ impl Board {
         by: Option<AgentName>,
     ) -> (Revision, Revision) {
         let revision = self.next_revision();
-        let entry =
-            Entry { value: value.clone(), revision, due, updated_at: now.unix_ms, updated_by: by.clone() };
+        let entry = Entry {
+            value: value.clone(),
+            revision,
+            due,
+            updated_at: now.unix_ms,
+            updated_by: by.clone(),
+        };
         let record = key_record(now, key, &entry);
         let before = self.keyspace.insert(key.clone(), entry);
-        self.deadlines.change(before.as_ref().and_then(|entry| entry.due), due, Deadline::Key(key.clone()));
+        self.deadlines.change(
+            before.as_ref().and_then(|entry| entry.due),
+            due,
+            Deadline::Key(key.clone()),
+        );
         let previous_revision = before.as_ref().map_or(Revision(0), |entry| entry.revision);
         self.record(Record::Key(record));
-        let change = KeyChange { key: key.clone(), revision, previous_revision, by, event: KeyEvent::Put { value, due } };
+        let change = KeyChange {
+            key: key.clone(),
+            revision,
+            previous_revision,
+            by,
+            event: KeyEvent::Put { value, due },
+        };
         self.key_changed(now, change, before.as_ref());
         (revision, previous_revision)
     }
@@ -80,7 +109,8 @@ impl Board {
     pub(crate) fn kv_get_many(&self, call: &Call, params: &GetMany) -> Result<GetManyResult, Error> {
         let asked = params.keys.len();
         if asked > GET_MANY_KEYS_MAX {
-            let message = format!("`keys` has {asked} entries, at most {GET_MANY_KEYS_MAX} are allowed: ask in parts");
+            let message =
+                format!("`keys` has {asked} entries, at most {GET_MANY_KEYS_MAX} are allowed: ask in parts");
             return Err(invalid_params("keys", message));
         }
         let mut used = 0;
@@ -88,7 +118,10 @@ impl Board {
         for key in &params.keys {
             let entry = self.kv_get(call, &Get { key: key.clone() });
             used += wire_bytes(key, entry.value.as_ref());
-            entries.push(GetResult { key: Some(key.clone()), ..entry });
+            entries.push(GetResult {
+                key: Some(key.clone()),
+                ..entry
+            });
         }
         self.check_reply_bytes(used)?;
         Ok(GetManyResult { entries })
@@ -100,7 +133,12 @@ impl Board {
         if used + 1024 <= max {
             return Ok(());
         }
-        Err(limit_exceeded("frame_bytes", used, max, "ask for fewer keys at once"))
+        Err(limit_exceeded(
+            "frame_bytes",
+            used,
+            max,
+            "ask for fewer keys at once",
+        ))
     }
 
     pub(crate) fn kv_delete(&mut self, call: &Call, params: &Delete) -> Result<DeleteResult, Error> {
@@ -118,11 +156,20 @@ impl Board {
     }
 
     fn end_key(&mut self, now: Now, key: &Key, event: KeyEvent, by: Option<AgentName>) -> bool {
-        let Some(before) = self.keyspace.remove(key) else { return false };
-        self.deadlines.change(before.due, None, Deadline::Key(key.clone()));
+        let Some(before) = self.keyspace.remove(key) else {
+            return false;
+        };
+        self.deadlines
+            .change(before.due, None, Deadline::Key(key.clone()));
         let revision = self.next_revision();
         self.record(Record::KeyEnded(key.clone()));
-        let change = KeyChange { key: key.clone(), revision, previous_revision: before.revision, by, event };
+        let change = KeyChange {
+            key: key.clone(),
+            revision,
+            previous_revision: before.revision,
+            by,
+            event,
+        };
         self.key_changed(now, change, Some(&before));
         true
     }
@@ -134,14 +181,20 @@ impl Board {
 
     /// Before a change of a key: its overdue predecessor ends first, so that watchers hear both in order.
     fn expire_if_overdue(&mut self, now: Now, key: &Key) {
-        if self.keyspace.stored(key).is_some_and(|entry| entry.is_overdue(now.monotonic)) {
+        if self
+            .keyspace
+            .stored(key)
+            .is_some_and(|entry| entry.is_overdue(now.monotonic))
+        {
             self.expire_key(now, key);
         }
     }
 
     /// The revision of a key as conditions see it; 0 when it is absent.
     pub(crate) fn present_revision(&self, now: Now, key: &Key) -> Revision {
-        self.keyspace.live(key, now.monotonic).map_or(Revision(0), |entry| entry.revision)
+        self.keyspace
+            .live(key, now.monotonic)
+            .map_or(Revision(0), |entry| entry.revision)
     }
 
     /// Refuses new keys beyond the limit, and any growth while memory is full.
@@ -152,7 +205,12 @@ impl Board {
         if new == 0 || used + new <= max {
             return Ok(());
         }
-        Err(limit_exceeded("keys", used, max, "delete keys, or give them TTLs"))
+        Err(limit_exceeded(
+            "keys",
+            used,
+            max,
+            "delete keys, or give them TTLs",
+        ))
     }
 
     pub(crate) fn check_if_lock(&mut self, call: &Call, if_lock: Option<&IfLock>) -> Result<(), Error> {
@@ -163,11 +221,19 @@ impl Board {
         let prefix = checked_prefix(params.prefix.as_deref())?;
         let with_values = params.values.unwrap_or(false);
         let mut page = Page::new(params.limit, self.config.limits.frame_bytes);
-        for (key, entry) in self.keyspace.range(prefix, params.cursor.as_deref(), call.now.monotonic) {
+        for (key, entry) in self
+            .keyspace
+            .range(prefix, params.cursor.as_deref(), call.now.monotonic)
+        {
             let value = with_values.then(|| entry.value.clone());
             let bytes = wire_bytes(key, value.as_ref());
             let ttl_ms = entry.ttl_ms(call.now.monotonic);
-            let listed = Listed { key: key.clone(), revision: entry.revision, ttl_ms, value };
+            let listed = Listed {
+                key: key.clone(),
+                revision: entry.revision,
+                ttl_ms,
+                value,
+            };
             if !page.push(listed, bytes, key.as_str()) {
                 break;
             }
@@ -185,10 +251,13 @@ impl Board {
             Some(entry) => entry.due,
             None => ttl_ms.map(|ttl_ms| call.now.monotonic.plus_ms(ttl_ms.get())),
         };
-        let sum = number.checked_add(by).filter(|sum| (-INTEGER_MAX..=INTEGER_MAX).contains(sum)).ok_or_else(|| {
-            let message = format!("{key} is {number}: adding {by} leaves the range of +-(2^53-1)");
-            Error::new(ErrorKind::TypeMismatch, message)
-        })?;
+        let sum = number
+            .checked_add(by)
+            .filter(|sum| (-INTEGER_MAX..=INTEGER_MAX).contains(sum))
+            .ok_or_else(|| {
+                let message = format!("{key} is {number}: adding {by} leaves the range of +-(2^53-1)");
+                Error::new(ErrorKind::TypeMismatch, message)
+            })?;
         self.check_growth_of_keys(usize::from(before.is_none()))?;
         let value = Json::from_value(&sum)?;
         self.expire_if_overdue(call.now, &key);
@@ -198,17 +267,23 @@ impl Board {
 
     pub(crate) fn kv_expire(&mut self, call: &Call, params: &Expire) -> Result<ExpireResult, Error> {
         let Some(ttl_ms) = params.ttl_ms else {
-            return Err(invalid_params("ttl_ms", "missing member `ttl_ms`: give milliseconds, or null for no TTL"));
+            return Err(invalid_params(
+                "ttl_ms",
+                "missing member `ttl_ms`: give milliseconds, or null for no TTL",
+            ));
         };
         let now = call.now;
         if self.keyspace.live(&params.key, now.monotonic).is_none() {
             return Ok(ExpireResult { exists: false });
         }
         let due = ttl_ms.map(|ttl_ms| now.monotonic.plus_ms(ttl_ms.get()));
-        let Some(entry) = self.keyspace.stored_mut(&params.key) else { return Ok(ExpireResult { exists: false }) };
+        let Some(entry) = self.keyspace.stored_mut(&params.key) else {
+            return Ok(ExpireResult { exists: false });
+        };
         let before = std::mem::replace(&mut entry.due, due);
         let record = key_record(now, &params.key, entry);
-        self.deadlines.change(before, due, Deadline::Key(params.key.clone()));
+        self.deadlines
+            .change(before, due, Deadline::Key(params.key.clone()));
         self.record(Record::Key(record));
         Ok(ExpireResult { exists: true })
     }
@@ -223,14 +298,18 @@ impl Board {
         self.tail(now, Area::Kv, action, &change.key, change.by.as_ref(), || None);
         self.tell_watchers(now, &change, before);
         let limits = &self.config.limits;
-        self.history.push(change, limits.watch_history, limits.watch_history_bytes);
+        self.history
+            .push(change, limits.watch_history, limits.watch_history_bytes);
     }
 }
 
 /// The conditions of a set that its key alone decides.
 pub(crate) fn check_set(params: &Set, present: Revision) -> Result<(), Error> {
     if params.keep_ttl.unwrap_or(false) && params.ttl_ms.is_some() {
-        return Err(invalid_params("keep_ttl", "`keep_ttl` and `ttl_ms` exclude each other: give one of them"));
+        return Err(invalid_params(
+            "keep_ttl",
+            "`keep_ttl` and `ttl_ms` exclude each other: give one of them",
+        ));
     }
     if params.if_absent.unwrap_or(false) && present.0 != 0 {
         let message = format!("{} exists already, at revision {present}", params.key);

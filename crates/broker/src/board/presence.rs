@@ -25,18 +25,27 @@ impl Board {
         if self.agents.find(name).is_some() || used < max {
             return Ok(());
         }
-        Err(limit_exceeded("agents", used, max, "remove names that are gone with agent.remove"))
+        Err(limit_exceeded(
+            "agents",
+            used,
+            max,
+            "remove names that are gone with agent.remove",
+        ))
     }
 
-    /// Begins an agent's presence, unless it lasts already. Gives whether the name was new.
-    pub(crate) fn sign_in(&mut self, now: Now, name: &AgentName) -> bool {
-        let created = self.agents.find(name).is_none();
-        if created {
+    /// Makes a name known; its presence begins with [`Board::sign_in`].
+    pub(crate) fn insert_agent(&mut self, now: Now, name: &AgentName) {
+        if self.agents.find(name).is_none() {
             let agent = Agent::new(PRESENCE_TTL_MS_DEFAULT, now.unix_ms, now.monotonic);
             self.agents.insert(name.clone(), agent);
             let load = self.inboxes.load(name);
             self.agents.set_load(name, load);
         }
+    }
+
+    /// Begins an agent's presence, unless it lasts already.
+    pub(crate) fn sign_in(&mut self, now: Now, name: &AgentName) {
+        self.insert_agent(now, name);
         let sessions: Vec<_> = self.sessions.of_agent(name).collect();
         for id in &sessions {
             if let Some(session) = self.sessions.table.get_mut(id) {
@@ -57,12 +66,13 @@ impl Board {
         if sessions.is_empty() {
             self.start_presence_clock(now, name);
         }
-        created
     }
 
     /// One of an agent's sessions ended: without another one its presence clock runs from its last call.
     pub(crate) fn session_of_agent_ended(&mut self, now: Now, name: &AgentName, last_call: Now) {
-        self.agents.change(name, |agent| agent.last_seen = agent.last_seen.max(last_call.monotonic));
+        self.agents.change(name, |agent| {
+            agent.last_seen = agent.last_seen.max(last_call.monotonic);
+        });
         if self.sessions.of_agent(name).next().is_none() && self.agents.is_live(name) {
             self.start_presence_clock(now, name);
         }
@@ -97,7 +107,11 @@ impl Board {
             .leases
             .of_agent(name)
             .into_iter()
-            .filter(|token| self.leases.find(*token).is_some_and(|lease| lease.binding == Binding::Agent))
+            .filter(|token| {
+                self.leases
+                    .find(*token)
+                    .is_some_and(|lease| lease.binding == Binding::Agent)
+            })
             .collect();
         self.end_leases(now, &agent_bound);
         self.end_presence(now, name, why);
@@ -111,7 +125,11 @@ impl Board {
             if !std::mem::replace(&mut agent.live, false) {
                 return false;
             }
-            deadlines.change(agent.forget_due, Some(forget_due), Deadline::ForgetAgent(name.clone()));
+            deadlines.change(
+                agent.forget_due,
+                Some(forget_due),
+                Deadline::ForgetAgent(name.clone()),
+            );
             agent.forget_due = Some(forget_due);
             true
         });
@@ -128,8 +146,15 @@ impl Board {
             LeftWhy::Expired => "expired",
             LeftWhy::Removed => "removed",
         };
-        self.tail(now, Area::Agent, "left", name, Some(name), || Some(detail.to_owned()));
-        let body = AgentLeft { agent: name.clone(), why, live: false }.body();
+        self.tail(now, Area::Agent, "left", name, Some(name), || {
+            Some(detail.to_owned())
+        });
+        let body = AgentLeft {
+            agent: name.clone(),
+            why,
+            live: false,
+        }
+        .body();
         self.push_to_agent_watchers(&body);
     }
 
@@ -149,9 +174,13 @@ impl Board {
 
     /// Takes a name out of the table for good.
     pub(crate) fn drop_agent(&mut self, name: &AgentName) {
-        let Some(agent) = self.agents.remove(name) else { return };
-        self.deadlines.change(agent.forget_due, None, Deadline::ForgetAgent(name.clone()));
-        self.deadlines.change(agent.presence_due, None, Deadline::Presence(name.clone()));
+        let Some(agent) = self.agents.remove(name) else {
+            return;
+        };
+        self.deadlines
+            .change(agent.forget_due, None, Deadline::ForgetAgent(name.clone()));
+        self.deadlines
+            .change(agent.presence_due, None, Deadline::Presence(name.clone()));
         self.inboxes.forget_if_empty(name);
         self.next_revision();
         self.record(Record::AgentEnded(name.clone()));
@@ -199,13 +228,26 @@ impl Board {
     pub(crate) fn push_to_agent_watchers(&mut self, body: &callboard_protocol::event::EventBody) {
         let watchers: Vec<_> = self.agents.watchers.iter().copied().collect();
         for (session, subscription) in watchers {
-            self.sessions.push(&mut self.effects, session, subscription, body.clone(), PushClass::Droppable);
+            self.sessions.push(
+                &mut self.effects,
+                session,
+                subscription,
+                body.clone(),
+                PushClass::Droppable,
+            );
         }
     }
 
     /// How many locks an agent holds.
     pub(crate) fn lock_count(&self, name: &AgentName) -> usize {
         let tokens = self.leases.of_agent(name);
-        tokens.iter().filter(|token| self.leases.find(**token).is_some_and(|l| l.kind == LeaseKind::Lock)).count()
+        tokens
+            .iter()
+            .filter(|token| {
+                self.leases
+                    .find(**token)
+                    .is_some_and(|l| l.kind == LeaseKind::Lock)
+            })
+            .count()
     }
 }

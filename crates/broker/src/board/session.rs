@@ -43,7 +43,12 @@ impl Board {
     /// # Errors
     /// `limit_exceeded` when its agent would be one too many.
     pub fn open_session(&mut self, now: Now, open: OpenSession) -> Result<OpenedSession, Error> {
-        let OpenSession { id, resume_token, agent, client } = open;
+        let OpenSession {
+            id,
+            resume_token,
+            agent,
+            client,
+        } = open;
         if let Some(agent) = &agent {
             self.check_agent_limit(agent)?;
         }
@@ -71,8 +76,14 @@ impl Board {
     /// What a session is now.
     #[must_use]
     pub fn opened(&self, id: SessionId) -> OpenedSession {
-        let agent = self.sessions.table.get(&id).and_then(|session| session.agent.clone());
-        let sessions = agent.as_ref().map_or(0, |agent| self.sessions.of_agent(agent).count());
+        let agent = self
+            .sessions
+            .table
+            .get(&id)
+            .and_then(|session| session.agent.clone());
+        let sessions = agent
+            .as_ref()
+            .map_or(0, |agent| self.sessions.of_agent(agent).count());
         OpenedSession { agent, sessions }
     }
 
@@ -88,7 +99,9 @@ impl Board {
         resume_token: &str,
         open: &session::Open,
     ) -> Result<Option<OpenedSession>, Error> {
-        let Some(session) = self.sessions.table.get(&id) else { return Ok(None) };
+        let Some(session) = self.sessions.table.get(&id) else {
+            return Ok(None);
+        };
         if session.resume_token.as_deref() != Some(resume_token) {
             return Ok(None);
         }
@@ -99,11 +112,14 @@ impl Board {
             return Ok(None);
         }
         if open.agent.is_some() && open.agent != session.agent {
-            let message = "the session to resume acts for another agent: leave `agent` out, or open a new session";
+            let message =
+                "the session to resume acts for another agent: leave `agent` out, or open a new session";
             return Err(Error::new(ErrorKind::InvalidParams, message).with("member", "agent"));
         }
         self.lose_connection(now, id);
-        let Some(session) = self.sessions.table.get_mut(&id) else { return Ok(None) };
+        let Some(session) = self.sessions.table.get_mut(&id) else {
+            return Ok(None);
+        };
         if let Link::Grace(due) = session.link {
             self.deadlines.clear(due, Deadline::Grace(id));
         }
@@ -119,7 +135,14 @@ impl Board {
     pub fn lose_connection(&mut self, now: Now, id: SessionId) {
         self.withdraw_waits(now, id);
         let grace_ms = self.config.grace_ms;
-        let Some(session) = self.sessions.table.get_mut(&id).filter(|session| session.is_connected()) else { return };
+        let Some(session) = self
+            .sessions
+            .table
+            .get_mut(&id)
+            .filter(|session| session.is_connected())
+        else {
+            return;
+        };
         if !session.is_lasting() || grace_ms == 0 {
             self.end_session(now, id);
             return;
@@ -131,8 +154,12 @@ impl Board {
 
     /// The peer hung up, though the connection is not closed yet: requests that wait are withdrawn before any grace.
     pub fn withdraw_waits(&mut self, now: Now, id: SessionId) {
-        let waits: Vec<WaitId> =
-            self.sessions.table.get(&id).map(|session| session.waits.iter().copied().collect()).unwrap_or_default();
+        let waits: Vec<WaitId> = self
+            .sessions
+            .table
+            .get(&id)
+            .map(|session| session.waits.iter().copied().collect())
+            .unwrap_or_default();
         for wait in waits {
             self.withdraw_wait(now, wait);
         }
@@ -141,12 +168,19 @@ impl Board {
     /// How many requests of a session wait.
     #[must_use]
     pub fn waiting(&self, id: SessionId) -> usize {
-        self.sessions.table.get(&id).map_or(0, |session| session.waits.len())
+        self.sessions
+            .table
+            .get(&id)
+            .map_or(0, |session| session.waits.len())
     }
 
     /// `session.close`: ends a session, and with `leave` its agent's presence and agent-bound leases.
     pub fn close_session(&mut self, now: Now, id: SessionId, leave: bool) {
-        let agent = self.sessions.table.get(&id).and_then(|session| session.agent.clone());
+        let agent = self
+            .sessions
+            .table
+            .get(&id)
+            .and_then(|session| session.agent.clone());
         self.end_session(now, id);
         if let Some(agent) = agent.filter(|_| leave) {
             self.leave(now, &agent, LeftWhy::Closed);
@@ -155,15 +189,26 @@ impl Board {
 
     /// `session.cancel`: whether a request with this id waited; it ends with `cancelled`.
     pub fn cancel(&mut self, now: Now, id: SessionId, request: &RequestId) -> bool {
-        let Some(session) = self.sessions.table.get(&id) else { return false };
+        let Some(session) = self.sessions.table.get(&id) else {
+            return false;
+        };
         let wait = session.waits.iter().copied().find(|wait| {
-            self.waits.find(*wait).is_some_and(|wait| wait.request == *request)
+            self.waits
+                .find(*wait)
+                .is_some_and(|wait| wait.request == *request)
         });
         let Some(wait) = wait else { return false };
-        let error = Error::new(ErrorKind::Cancelled, "cancelled by session.cancel; nothing was changed");
+        let error = Error::new(
+            ErrorKind::Cancelled,
+            "cancelled by session.cancel; nothing was changed",
+        );
         let request = request.clone();
         self.withdraw_wait(now, wait);
-        let what = Outgoing::Reply { id: request, result: Box::new(Err(error)), reply_message: None };
+        let what = Outgoing::Reply {
+            id: request,
+            result: Box::new(Err(error)),
+            reply_message: None,
+        };
         self.effects.outputs.push(Output { session: id, what });
         true
     }
@@ -179,7 +224,9 @@ impl Board {
 
     /// Tells whether a session is slow. While it is, it is leased no messages and sent no initial state.
     pub fn set_paused(&mut self, now: Now, id: SessionId, paused: bool) {
-        let Some(session) = self.sessions.table.get_mut(&id) else { return };
+        let Some(session) = self.sessions.table.get_mut(&id) else {
+            return;
+        };
         session.paused = paused;
         if !paused {
             self.feed_takers(now, id);
@@ -190,7 +237,10 @@ impl Board {
     /// Notes a call of a session; gives the agent that it acts for.
     pub(crate) fn note_call(&mut self, now: Now, id: SessionId) -> Result<Option<AgentName>, Error> {
         let Some(session) = self.sessions.table.get_mut(&id) else {
-            return Err(Error::new(ErrorKind::Internal, "this session is over: open a new one"));
+            return Err(Error::new(
+                ErrorKind::Internal,
+                "this session is over: open a new one",
+            ));
         };
         session.last_call = now;
         let agent = session.agent.clone();
@@ -205,19 +255,28 @@ impl Board {
     /// Ends a session: its subscriptions, waits and bound leases, and perhaps its agent's presence clock starts.
     pub(crate) fn end_session(&mut self, now: Now, id: SessionId) {
         self.withdraw_waits(now, id);
-        let subscriptions: Vec<SubscriptionId> =
-            self.sessions.table.get(&id).map(|session| session.subscriptions.keys().copied().collect()).unwrap_or_default();
+        let subscriptions: Vec<SubscriptionId> = self
+            .sessions
+            .table
+            .get(&id)
+            .map(|session| session.subscriptions.keys().copied().collect())
+            .unwrap_or_default();
         for subscription in subscriptions {
             self.unsubscribe(id, subscription);
         }
-        let Some(session) = self.sessions.remove(id) else { return };
+        let Some(session) = self.sessions.remove(id) else {
+            return;
+        };
         if let Link::Grace(due) = session.link {
             self.deadlines.clear(due, Deadline::Grace(id));
         }
         if session.is_lasting() {
             self.record(Record::SessionEnded(id));
         }
-        self.effects.outputs.push(Output { session: id, what: Outgoing::Ended });
+        self.effects.outputs.push(Output {
+            session: id,
+            what: Outgoing::Ended,
+        });
         self.end_session_leases(now, id);
         if let Some(agent) = &session.agent {
             self.session_of_agent_ended(now, agent, session.last_call);
@@ -227,16 +286,27 @@ impl Board {
     /// Adds a subscription.
     pub(crate) fn subscribe(&mut self, call: &Call, to: Subscribed) -> Result<SubscriptionId, Error> {
         let max = self.config.limits.subscriptions_per_session;
-        let used = self.sessions.table.get(&call.session).map_or(0, |session| session.subscriptions.len());
+        let used = self
+            .sessions
+            .table
+            .get(&call.session)
+            .map_or(0, |session| session.subscriptions.len());
         if used >= max {
-            return Err(limit_exceeded("subscriptions_per_session", used, max, "end one with session.unsubscribe"));
+            return Err(limit_exceeded(
+                "subscriptions_per_session",
+                used,
+                max,
+                "end one with session.unsubscribe",
+            ));
         }
         Ok(self.sessions.subscribe(call.session, to))
     }
 
     /// Takes a subscription out of its area's index.
     fn unsubscribe(&mut self, id: SessionId, number: SubscriptionId) -> bool {
-        let Some(subscription) = self.sessions.unsubscribe(id, number) else { return false };
+        let Some(subscription) = self.sessions.unsubscribe(id, number) else {
+            return false;
+        };
         match subscription.to {
             Subscribed::Watch(watch) => self.watches.remove(&watch.scope, id, number),
             Subscribed::Inbox(_) => self.inboxes.remove_taker(id, number),
@@ -253,7 +323,10 @@ impl Board {
         if self.unsubscribe(call.session, params.subscription) {
             return Ok(Empty {});
         }
-        Err(not_found("subscription", format!("this session has no subscription {}", params.subscription)))
+        Err(not_found(
+            "subscription",
+            format!("this session has no subscription {}", params.subscription),
+        ))
     }
 
     /// Records a session that outlives its connection.
@@ -264,7 +337,11 @@ impl Board {
     }
 
     pub(crate) fn session_record(&self, id: SessionId) -> Option<SessionRecord> {
-        let session = self.sessions.table.get(&id).filter(|session| session.is_lasting())?;
+        let session = self
+            .sessions
+            .table
+            .get(&id)
+            .filter(|session| session.is_lasting())?;
         Some(SessionRecord {
             id,
             resume_token: session.resume_token.clone(),

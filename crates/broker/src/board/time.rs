@@ -15,7 +15,9 @@ impl Board {
     /// to do; nothing that is overdue counts as live meanwhile.
     pub fn advance(&mut self, now: Now, budget: usize) {
         for _ in 0..budget {
-            let Some(deadline) = self.deadlines.take_due(now.monotonic) else { return };
+            let Some(deadline) = self.deadlines.take_due(now.monotonic) else {
+                return;
+            };
             self.meet(now, deadline);
         }
     }
@@ -65,10 +67,16 @@ impl Board {
     }
 
     fn lease_ends_soon(&mut self, now: Now, token: Token) {
-        let Some(lease) = self.leases.find(token) else { return };
+        let Some(lease) = self.leases.find(token) else {
+            return;
+        };
         let Some(due) = lease.due else { return };
         let is_lock = lease.kind == LeaseKind::Lock;
-        let id = if is_lock { None } else { self.inboxes.message_of(token) };
+        let id = if is_lock {
+            None
+        } else {
+            self.inboxes.message_of(token)
+        };
         let event = DeadlineSoon {
             what: lease.kind,
             id,
@@ -89,7 +97,9 @@ impl Board {
     pub(crate) fn end_leases(&mut self, now: Now, tokens: &[Token]) {
         for token in tokens {
             match self.leases.find(*token).map(|lease| lease.kind) {
-                Some(LeaseKind::Lock) => self.end_lock(now, *token, crate::board::lock::Ending::quietly(Stale::Expired)),
+                Some(LeaseKind::Lock) => {
+                    self.end_lock(now, *token, crate::board::lock::Ending::quietly(Stale::Expired));
+                }
                 Some(LeaseKind::Message) => self.delivery_lapsed(now, *token),
                 Some(LeaseKind::Task) | None => {}
             }

@@ -15,28 +15,60 @@ impl Board {
     pub(crate) fn topic_publish(&mut self, call: &Call, params: Publish) -> Result<Published, Error> {
         let Publish { topic, payload } = params;
         if !is_publishable(topic.as_str()) {
-            let message = format!("`topic` {topic:?} has an empty token or a wildcard: publish on plain tokens split by .");
+            let message = format!(
+                "`topic` {topic:?} has an empty token or a wildcard: publish on plain tokens split by ."
+            );
             return Err(invalid_params("topic", message));
         }
         let sessions = &self.sessions;
-        let is_connected = |id| sessions.table.get(&id).is_some_and(crate::session::Session::is_connected);
+        let is_connected = |id| {
+            sessions
+                .table
+                .get(&id)
+                .is_some_and(crate::session::Session::is_connected)
+        };
         let readers = self.topics.take_readers(topic.as_str(), is_connected);
-        self.tail(call.now, Area::Topic, "published", &topic, call.agent.as_ref(), || None);
+        self.tail(
+            call.now,
+            Area::Topic,
+            "published",
+            &topic,
+            call.agent.as_ref(),
+            || None,
+        );
         if readers.is_empty() {
             return Ok(Published { subscribers: 0 });
         }
-        let body = TopicMessage { topic, from: call.agent.clone(), payload }.body();
-        for (session, subscription) in &readers {
-            self.sessions.push(&mut self.effects, *session, *subscription, body.clone(), PushClass::Droppable);
+        let body = TopicMessage {
+            topic,
+            from: call.agent.clone(),
+            payload,
         }
-        Ok(Published { subscribers: readers.len() })
+        .body();
+        for (session, subscription) in &readers {
+            self.sessions.push(
+                &mut self.effects,
+                *session,
+                *subscription,
+                body.clone(),
+                PushClass::Droppable,
+            );
+        }
+        Ok(Published {
+            subscribers: readers.len(),
+        })
     }
 
-    pub(crate) fn topic_subscribe(&mut self, call: &Call, params: &Subscribe) -> Result<SubscribedResult, Error> {
+    pub(crate) fn topic_subscribe(
+        &mut self,
+        call: &Call,
+        params: &Subscribe,
+    ) -> Result<SubscribedResult, Error> {
         let pattern = TopicPattern::parse(params.pattern.as_str())
             .map_err(|error| invalid_params("pattern", format!("`pattern`: {error}")))?;
         let subscription = self.subscribe(call, Subscribed::Topic)?;
-        self.topics.insert(pattern, params.group.clone(), call.session, subscription);
+        self.topics
+            .insert(pattern, params.group.clone(), call.session, subscription);
         Ok(SubscribedResult { subscription })
     }
 }

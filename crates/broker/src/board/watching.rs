@@ -33,18 +33,29 @@ impl Board {
             }
             let min = self.history.min_revision();
             if from < min {
-                let message = format!("the history begins at revision {min}: watch from there on, or with `initial`");
+                let message =
+                    format!("the history begins at revision {min}: watch from there on, or with `initial`");
                 return Err(Error::new(ErrorKind::Compacted, message).with("min_revision", min));
             }
         }
         let revision = self.revision;
-        let walk = initial.then_some(InitialWalk { cursor: None, revision });
-        let watch = Watch { scope: scope.clone(), walk };
+        let walk = initial.then_some(InitialWalk {
+            cursor: None,
+            revision,
+        });
+        let watch = Watch {
+            scope: scope.clone(),
+            walk,
+        };
         let subscription = self.subscribe(call, Subscribed::Watch(watch))?;
         self.watches.insert(&scope, call.session, subscription);
         if let Some(from) = params.from_revision {
-            let past: Vec<KeyChange> =
-                self.history.from(from).filter(|change| scope.covers(&change.key)).cloned().collect();
+            let past: Vec<KeyChange> = self
+                .history
+                .from(from)
+                .filter(|change| scope.covers(&change.key))
+                .cloned()
+                .collect();
             for change in past {
                 let body = change.body(call.now.monotonic);
                 self.push_change(call.session, subscription, body, &change);
@@ -53,12 +64,22 @@ impl Board {
         if initial {
             self.continue_initial(call.now, call.session);
         }
-        Ok(WatchResult { subscription, revision })
+        Ok(WatchResult {
+            subscription,
+            revision,
+        })
     }
 
-    fn push_change(&mut self, session: SessionId, subscription: SubscriptionId, body: EventBody, change: &KeyChange) {
+    fn push_change(
+        &mut self,
+        session: SessionId,
+        subscription: SubscriptionId,
+        body: EventBody,
+        change: &KeyChange,
+    ) {
         let class = PushClass::DroppableAt(change.revision);
-        self.sessions.push(&mut self.effects, session, subscription, body, class);
+        self.sessions
+            .push(&mut self.effects, session, subscription, body, class);
     }
 
     /// Tells whoever watches a key of its change.
@@ -77,7 +98,8 @@ impl Board {
             {
                 let body = initial_body(now.monotonic, &change.key, before);
                 let class = PushClass::DroppableAt(before.revision);
-                self.sessions.push(&mut self.effects, session, subscription, body, class);
+                self.sessions
+                    .push(&mut self.effects, session, subscription, body, class);
             }
             self.push_change(session, subscription, body.clone(), change);
         }
@@ -85,27 +107,44 @@ impl Board {
 
     /// Whether a watch's initial walk has still to tell this state of a key.
     fn is_untold(&mut self, session: SessionId, number: SubscriptionId, key: &Key, before: &Entry) -> bool {
-        let Some(subscription) = self.sessions.subscription(session, number) else { return false };
-        let Subscribed::Watch(Watch { walk: Some(walk), .. }) = &subscription.to else { return false };
+        let Some(subscription) = self.sessions.subscription(session, number) else {
+            return false;
+        };
+        let Subscribed::Watch(Watch { walk: Some(walk), .. }) = &subscription.to else {
+            return false;
+        };
         before.revision <= walk.revision && walk.cursor.as_ref().is_none_or(|cursor| key > cursor)
     }
 
     /// Sends a session more of the initial state that its watches still have to tell, unless it is slow.
     pub fn continue_initial(&mut self, now: Now, id: SessionId) {
-        let Some(session) = self.sessions.table.get(&id).filter(|session| !session.paused) else { return };
-        let walking = session.subscriptions.iter().find_map(|(number, subscription)| match &subscription.to {
-            Subscribed::Watch(Watch { walk: Some(_), .. }) => Some(*number),
-            Subscribed::Watch(_) | Subscribed::Inbox(_) | Subscribed::Topic => None,
-            Subscribed::Agents | Subscribed::Tail(_) => None,
-        });
+        let Some(session) = self.sessions.table.get(&id).filter(|session| !session.paused) else {
+            return;
+        };
+        let walking =
+            session
+                .subscriptions
+                .iter()
+                .find_map(|(number, subscription)| match &subscription.to {
+                    Subscribed::Watch(Watch { walk: Some(_), .. }) => Some(*number),
+                    Subscribed::Watch(_) | Subscribed::Inbox(_) | Subscribed::Topic => None,
+                    Subscribed::Agents | Subscribed::Tail(_) => None,
+                });
         let Some(number) = walking else { return };
         self.tell_slice(now, id, number);
-        self.effects.outputs.push(Output { session: id, what: Outgoing::MoreInitial });
+        self.effects.outputs.push(Output {
+            session: id,
+            what: Outgoing::MoreInitial,
+        });
     }
 
     fn tell_slice(&mut self, now: Now, id: SessionId, number: SubscriptionId) {
-        let Some(subscription) = self.sessions.subscription(id, number) else { return };
-        let Subscribed::Watch(watch) = &mut subscription.to else { return };
+        let Some(subscription) = self.sessions.subscription(id, number) else {
+            return;
+        };
+        let Subscribed::Watch(watch) = &mut subscription.to else {
+            return;
+        };
         let Some(walk) = watch.walk.take() else { return };
         let scope = watch.scope.clone();
         let mut bytes = 0;
@@ -113,7 +152,11 @@ impl Board {
         let mut told = Vec::new();
         let mut is_done = true;
         let after = cursor.clone();
-        let entries = self.keyspace.range(scope.walk_prefix(), after.as_ref().map(Key::as_str), now.monotonic);
+        let entries = self.keyspace.range(
+            scope.walk_prefix(),
+            after.as_ref().map(Key::as_str),
+            now.monotonic,
+        );
         for (key, entry) in entries.filter(|(key, _)| scope.covers(key)) {
             if told.len() == SLICE_KEYS || bytes > SLICE_BYTES {
                 is_done = false;
@@ -126,17 +169,34 @@ impl Board {
             }
         }
         for (body, revision) in told {
-            self.sessions.push(&mut self.effects, id, number, body, PushClass::DroppableAt(revision));
+            self.sessions.push(
+                &mut self.effects,
+                id,
+                number,
+                body,
+                PushClass::DroppableAt(revision),
+            );
         }
         if is_done {
             let revision = self.revision;
             let body = KvSynced { revision }.body();
-            self.sessions.push(&mut self.effects, id, number, body, PushClass::DroppableAt(revision));
+            self.sessions.push(
+                &mut self.effects,
+                id,
+                number,
+                body,
+                PushClass::DroppableAt(revision),
+            );
             return;
         }
-        let Some(subscription) = self.sessions.subscription(id, number) else { return };
+        let Some(subscription) = self.sessions.subscription(id, number) else {
+            return;
+        };
         if let Subscribed::Watch(watch) = &mut subscription.to {
-            watch.walk = Some(InitialWalk { cursor, revision: walk.revision });
+            watch.walk = Some(InitialWalk {
+                cursor,
+                revision: walk.revision,
+            });
         }
     }
 }
@@ -157,7 +217,13 @@ fn checked_scope(params: &WatchParams) -> Result<Scope, Error> {
     match (&params.key, &params.prefix) {
         (Some(key), None) => Ok(Scope::Key(key.clone())),
         (None, Some(prefix)) => Ok(Scope::Prefix(checked_prefix(Some(prefix))?.to_owned())),
-        (Some(_), Some(_)) => Err(invalid_params("prefix", "`key` and `prefix` exclude each other: give one of them")),
-        (None, None) => Err(invalid_params("key", "give `key`, or `prefix` (empty for all keys)")),
+        (Some(_), Some(_)) => Err(invalid_params(
+            "prefix",
+            "`key` and `prefix` exclude each other: give one of them",
+        )),
+        (None, None) => Err(invalid_params(
+            "key",
+            "give `key`, or `prefix` (empty for all keys)",
+        )),
     }
 }

@@ -49,14 +49,40 @@ impl KeyChange {
     /// The event as watchers get it; a TTL shows what is left of it now.
     #[must_use]
     pub fn body(&self, now: Monotonic) -> EventBody {
-        let Self { key, revision, previous_revision, by, event } = self.clone();
+        let Self {
+            key,
+            revision,
+            previous_revision,
+            by,
+            event,
+        } = self.clone();
         match event {
             KeyEvent::Put { value, due } => {
                 let ttl_ms = due.map(|due| due.ms_left(now));
-                KvPut { key, value, revision, previous_revision, ttl_ms, by }.body()
+                KvPut {
+                    key,
+                    value,
+                    revision,
+                    previous_revision,
+                    ttl_ms,
+                    by,
+                }
+                .body()
             }
-            KeyEvent::Delete => KvDelete { key, revision, previous_revision, by }.body(),
-            KeyEvent::Expire => KvExpire { key, revision, previous_revision, by }.body(),
+            KeyEvent::Delete => KvDelete {
+                key,
+                revision,
+                previous_revision,
+                by,
+            }
+            .body(),
+            KeyEvent::Expire => KvExpire {
+                key,
+                revision,
+                previous_revision,
+                by,
+            }
+            .body(),
         }
     }
 }
@@ -81,7 +107,10 @@ impl History {
     /// A history that knows nothing up to and including `revision`.
     #[must_use]
     pub fn starting_after(revision: Revision) -> Self {
-        Self { compacted: revision, ..Self::default() }
+        Self {
+            compacted: revision,
+            ..Self::default()
+        }
     }
 
     /// Adds a change, and lets the oldest go while there are more than `events_max` or `bytes_max`.
@@ -89,7 +118,9 @@ impl History {
         self.bytes += cost(&change);
         self.changes.push_back(change);
         while self.changes.len() > events_max || self.bytes > bytes_max {
-            let Some(oldest) = self.changes.pop_front() else { return };
+            let Some(oldest) = self.changes.pop_front() else {
+                return;
+            };
             self.bytes -= cost(&oldest);
             self.compacted = oldest.revision;
         }

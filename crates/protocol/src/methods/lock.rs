@@ -8,7 +8,9 @@ use crate::params::{ListLimit, TtlMs, WaitMs};
 use crate::revision::Token;
 
 /// Whether a grant tolerates others of its kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Nobody else.
@@ -252,4 +254,3 @@ pub struct Broken {
     /// Whether the grant was live.
     pub broken: bool,
 }
-

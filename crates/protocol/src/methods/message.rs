@@ -406,7 +406,11 @@ pub struct Listed {
     /// What it is about, for people.
     pub subject: Option<String>,
     /// The content, if asked for and still kept.
-    #[serde(default, deserialize_with = "present::deserialize", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "present::deserialize",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub payload: Option<Json>,
     /// The sender's own id for the conversation.
     pub correlation_id: Option<CorrelationId>,
@@ -468,3 +472,8 @@ impl Params for Reply {
         visit("payload", &self.payload);
     }
 }
+
+/// `message.counts`: what is in the caller's inbox.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Count {}

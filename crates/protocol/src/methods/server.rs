@@ -202,3 +202,23 @@ pub struct Cleared {
     /// How many keys, locks, messages, agents and tasks went.
     pub removed: usize,
 }
+
+/// `server.ping`: whether the daemon answers.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ping {}
+
+/// `server.info`: the daemon about itself.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReadInfo {}
+
+/// `server.stats`: counters and gauges.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReadStats {}
+
+/// `server.snapshot`: writes a snapshot now.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TakeSnapshot {}

@@ -1,0 +1,454 @@
+//! What a held or awaited lock has besides its names: granting, handing over and ending grants.
+//!
+//! Invariant: `leases`, `locks` and `lock_grants` hold the same tokens, `waits`, `locks` and `lock_waiters` the same
+//! waiters. After each change of the table [`Board::hand_over`] grants to whoever nothing blocks any more.
+
+use std::collections::BTreeMap;
+
+use callboard_protocol::error::{Error, ErrorKind};
+use callboard_protocol::event::{Event, LeaseKind, LockContended, LockLost, LostWhy};
+use callboard_protocol::methods::BoardAnswer;
+use callboard_protocol::methods::kv::IfLock;
+use callboard_protocol::methods::lock::{Acquired, CycleEdge};
+use callboard_protocol::methods::message::Stale;
+use callboard_protocol::methods::server::Area;
+use callboard_protocol::names::AgentName;
+use callboard_protocol::revision::{Revision, Token};
+
+use crate::board::{Board, invalid_params, limit_exceeded};
+use crate::lease::{Binding, Lease, stale_token};
+use crate::lock::{Deadlock, LockName, LockNames, Request};
+use crate::now::Now;
+use crate::record::{LeaseRecord, LockRecord, Record};
+use crate::wait::WaitId;
+
+/// What a grant costs besides its names, in bytes: table, index, lease, deadlines.
+const GRANT_BYTES: usize = 700;
+/// What each name of a grant costs besides its text, in bytes.
+const NAME_BYTES: usize = 250;
+
+/// What a grant has besides its names and its lease.
+#[derive(Debug, Clone)]
+pub struct GrantInfo {
+    /// Why, for people.
+    pub reason: Option<String>,
+    /// When it was granted, in Unix milliseconds.
+    pub acquired_at: u64,
+    bytes: usize,
+}
+
+/// The grants of a board, beside the lock table.
+#[derive(Debug, Default)]
+pub struct Grants {
+    table: BTreeMap<Token, GrantInfo>,
+    bytes: usize,
+}
+
+impl Grants {
+    /// What a grant has besides its names.
+    #[must_use]
+    pub fn find(&self, token: Token) -> Option<&GrantInfo> {
+        self.table.get(&token)
+    }
+
+    fn insert(&mut self, token: Token, names: &LockNames, reason: Option<String>, acquired_at: u64) {
+        let names_bytes: usize = names
+            .as_slice()
+            .iter()
+            .map(|name| name.as_str().len() + NAME_BYTES)
+            .sum();
+        let bytes = GRANT_BYTES + names_bytes + reason.as_ref().map_or(0, String::len);
+        self.bytes += bytes;
+        self.table.insert(
+            token,
+            GrantInfo {
+                reason,
+                acquired_at,
+                bytes,
+            },
+        );
+    }
+
+    fn remove(&mut self, token: Token) {
+        if let Some(info) = self.table.remove(&token) {
+            self.bytes -= info.bytes;
+        }
+    }
+
+    /// How many grants there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// What the grants hold, in bytes as accounted.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// How a grant is to be made.
+#[derive(Debug, Clone)]
+pub struct GrantTerms {
+    /// What it is bound to.
+    pub binding: Binding,
+    /// Its TTL in milliseconds, or none.
+    pub ttl_ms: Option<u64>,
+    /// The TTL asked for; a grant that is asked for again keeps its own without one.
+    pub ttl_ms_asked: Option<u64>,
+    /// Why, for people.
+    pub reason: Option<String>,
+}
+
+/// The terms of the waiting acquires of a board.
+pub type Waiters = BTreeMap<WaitId, GrantTerms>;
+
+/// How and why a grant ends.
+#[derive(Debug, Clone)]
+pub struct Ending {
+    /// What a late caller hears.
+    pub why: Stale,
+    /// What the holder hears at once.
+    pub lost: Option<LostWhy>,
+    /// Who broke it.
+    pub by: Option<AgentName>,
+    /// Why it was broken.
+    pub reason: Option<String>,
+}
+
+impl Ending {
+    /// An end that the holder knows of, or that ended the holder too.
+    #[must_use]
+    pub fn quietly(why: Stale) -> Self {
+        Self {
+            why,
+            lost: None,
+            by: None,
+            reason: None,
+        }
+    }
+
+    /// An end that the holder must hear of.
+    #[must_use]
+    pub fn lost(why: Stale, lost: LostWhy) -> Self {
+        Self {
+            lost: Some(lost),
+            ..Self::quietly(why)
+        }
+    }
+}
+
+impl Board {
+    /// Grants names that nothing stands in the way of, or extends the grant that the agent has of them.
+    pub(crate) fn grant(
+        &mut self,
+        now: Now,
+        request: Request,
+        terms: GrantTerms,
+        waited_ms: u64,
+    ) -> Result<Acquired, Error> {
+        if let Some(token) = self.locks.find_same(&request) {
+            return Ok(self.extend_same(now, Revision(token), &request, &terms, waited_ms));
+        }
+        let max = self.config.limits.locks;
+        let used = self.lock_grants.len();
+        if used >= max {
+            return Err(limit_exceeded(
+                "locks",
+                used,
+                max,
+                "release locks, or lock a pattern instead of many files",
+            ));
+        }
+        let token = self.next_revision();
+        let due = terms.ttl_ms.map(|ttl_ms| now.monotonic.plus_ms(ttl_ms));
+        let agent = request.agent.clone();
+        let GrantTerms {
+            binding,
+            ttl_ms,
+            reason,
+            ..
+        } = terms;
+        let lease = Lease {
+            kind: LeaseKind::Lock,
+            agent: agent.clone(),
+            binding,
+            ttl_ms,
+            due,
+        };
+        self.leases.grant(&mut self.deadlines, token, lease);
+        self.lock_grants
+            .insert(token, &request.names, reason, now.unix_ms);
+        let keys = key_texts(&request.names);
+        let mode = request.mode;
+        let newly_blocked = self.locks.grant(token.0, request);
+        self.record_lock(now, token);
+        self.tail(now, Area::Lock, "granted", &keys.join(" "), Some(&agent), || {
+            Some(format!("token {token}"))
+        });
+        for waiter in newly_blocked {
+            self.announce_waiter(WaitId(waiter), &[token.0]);
+        }
+        let expires_at = due.map(|due| now.unix_of(due));
+        Ok(Acquired {
+            token,
+            keys,
+            mode,
+            ttl_ms,
+            expires_at,
+            waited_ms,
+            extended: None,
+        })
+    }
+
+    fn extend_same(
+        &mut self,
+        now: Now,
+        token: Token,
+        request: &Request,
+        terms: &GrantTerms,
+        waited_ms: u64,
+    ) -> Acquired {
+        let own = self.leases.find(token).and_then(|lease| lease.ttl_ms);
+        let ttl_ms = terms.ttl_ms_asked.or(own);
+        let due = self
+            .leases
+            .extend(&mut self.deadlines, token, now.monotonic, ttl_ms);
+        self.next_revision();
+        self.record_lock(now, token);
+        Acquired {
+            token,
+            keys: key_texts(&request.names),
+            mode: request.mode,
+            ttl_ms,
+            expires_at: due.map(|due| now.unix_of(due)),
+            waited_ms,
+            extended: Some(true),
+        }
+    }
+
+    /// Tells the holders of these grants, each once, that a waiter wants what they have.
+    pub(crate) fn announce_waiter(&mut self, waiter: WaitId, grants: &[u64]) {
+        let Some(waiting) = self
+            .locks
+            .waiter_of(waiter.0)
+            .map(|request| request.agent.clone())
+        else {
+            return;
+        };
+        let mut told: Vec<AgentName> = Vec::new();
+        for token in grants {
+            let Some(grant) = self.locks.grant_of(*token) else {
+                continue;
+            };
+            if told.contains(&grant.agent) {
+                continue;
+            }
+            let event = LockContended {
+                token: Revision(*token),
+                keys: key_texts(&grant.names),
+                waiter: waiting.clone(),
+                waiters: self.locks.blocked_count(*token),
+            };
+            let holder = grant.agent.clone();
+            self.sessions.notify(&mut self.effects, &holder, &event.body());
+            told.push(holder);
+        }
+    }
+
+    /// Ends a grant, tells its holder if it has to know, and hands over to whoever waited.
+    pub(crate) fn end_lock(&mut self, now: Now, token: Token, ending: Ending) {
+        let Some(lease) = self.leases.end(&mut self.deadlines, token, ending.why) else {
+            return;
+        };
+        let Some(request) = self.locks.release(token.0) else {
+            return;
+        };
+        self.lock_grants.remove(token);
+        self.next_revision();
+        self.record(Record::LockEnded(token));
+        let keys = key_texts(&request.names);
+        let action = match ending.why {
+            Stale::Expired => "expired",
+            Stale::Released | Stale::Acked => "released",
+            Stale::Broken => "broken",
+        };
+        let detail = || Some(format!("token {token}"));
+        self.tail(
+            now,
+            Area::Lock,
+            action,
+            &keys.join(" "),
+            Some(&lease.agent),
+            detail,
+        );
+        if let Some(why) = ending.lost {
+            let event = LockLost {
+                token,
+                keys,
+                why,
+                by: ending.by,
+                reason: ending.reason,
+            };
+            self.sessions
+                .notify(&mut self.effects, &lease.agent, &event.body());
+        }
+        self.hand_over(now);
+    }
+
+    /// Grants to waiters that nothing blocks any more, in order, and ends waits that would never end.
+    pub(crate) fn hand_over(&mut self, now: Now) {
+        loop {
+            while let Some(id) = self.locks.next_ready() {
+                self.grant_waiter(now, WaitId(id));
+            }
+            let Some((id, deadlock)) = self.locks.next_deadlock() else {
+                return;
+            };
+            self.forget_waiter(WaitId(id));
+            self.answer(WaitId(id), Err(deadlock_error(&deadlock)));
+        }
+    }
+
+    fn grant_waiter(&mut self, now: Now, id: WaitId) {
+        let request = self.locks.take(id.0);
+        let terms = self.lock_waiters.remove(&id);
+        let since = self.waits.find(id).map(|wait| (wait.since, wait.due));
+        let (Some(request), Some(terms), Some((since, due))) = (request, terms, since) else {
+            return;
+        };
+        let waited_ms = now.monotonic.ms_since(since);
+        if due <= now.monotonic {
+            self.answer(id, Err(waited_in_vain(&request.names, waited_ms)));
+            return;
+        }
+        let result = self.grant(now, request, terms, waited_ms);
+        self.answer(id, result.map(BoardAnswer::LockAcquire));
+    }
+
+    fn forget_waiter(&mut self, id: WaitId) -> Option<Request> {
+        self.lock_waiters.remove(&id);
+        self.locks.take(id.0)
+    }
+
+    pub(crate) fn lock_wait_ran_out(&mut self, now: Now, id: WaitId) {
+        let waited_ms = self
+            .waits
+            .find(id)
+            .map_or(0, |wait| now.monotonic.ms_since(wait.since));
+        if let Some(request) = self.forget_waiter(id) {
+            self.answer(id, Err(waited_in_vain(&request.names, waited_ms)));
+            self.hand_over(now);
+        }
+    }
+
+    /// Takes a waiter out of the queue; those behind it are looked at again.
+    pub(crate) fn withdraw_lock_wait(&mut self, now: Now, id: WaitId) {
+        if self.forget_waiter(id).is_some() {
+            self.hand_over(now);
+        }
+    }
+
+    /// The condition of `if_lock`.
+    pub(crate) fn check_lock_covers(&mut self, now: Now, if_lock: &IfLock) -> Result<(), Error> {
+        let name = LockName::parse(&if_lock.key)
+            .map_err(|error| invalid_params("if_lock.key", format!("`if_lock.key`: {error}")))?;
+        let token = if_lock.token;
+        self.end_if_overdue(now, token);
+        let Some(grant) = self.locks.grant_of(token.0) else {
+            return Err(stale_token(
+                &format!("lock token {token}"),
+                self.leases.why_ended(token),
+            ));
+        };
+        if grant.names.as_slice().iter().any(|held| held.covers(&name)) {
+            return Ok(());
+        }
+        let message = format!("lock token {token} does not cover {name}: acquire that name first");
+        Err(Error::new(ErrorKind::StaleToken, message).with("why", Stale::Released))
+    }
+
+    /// Ends a grant whose time is over, though its deadline was not worked off yet.
+    pub(crate) fn end_if_overdue(&mut self, now: Now, token: Token) {
+        if self
+            .leases
+            .find(token)
+            .is_some_and(|lease| lease.kind == LeaseKind::Lock && lease.is_overdue(now.monotonic))
+        {
+            self.end_lock(now, token, Ending::lost(Stale::Expired, LostWhy::Expired));
+        }
+    }
+
+    pub(crate) fn record_lock(&mut self, now: Now, token: Token) {
+        if let Some(record) = self.lock_record(now, token) {
+            self.record(Record::Lock(record));
+        }
+    }
+
+    pub(crate) fn lock_record(&self, now: Now, token: Token) -> Option<LockRecord> {
+        let grant = self.locks.grant_of(token.0)?;
+        let info = self.lock_grants.find(token)?;
+        Some(LockRecord {
+            lease: self.lease_record(now, token)?,
+            keys: key_texts(&grant.names),
+            mode: grant.mode,
+            reason: info.reason.clone(),
+            acquired_at: info.acquired_at,
+        })
+    }
+
+    pub(crate) fn lease_record(&self, now: Now, token: Token) -> Option<LeaseRecord> {
+        let lease = self.leases.find(token)?;
+        let session = match lease.binding {
+            Binding::Agent => None,
+            Binding::Session(session) => Some(session),
+        };
+        Some(LeaseRecord {
+            token,
+            agent: lease.agent.clone(),
+            session,
+            ttl_ms: lease.ttl_ms,
+            expires_at: lease.due.map(|due| now.unix_of(due)),
+        })
+    }
+}
+
+/// The names as they stand in answers.
+pub(crate) fn key_texts(names: &LockNames) -> Vec<String> {
+    names.as_slice().iter().map(ToString::to_string).collect()
+}
+
+/// The error for a wait that would never end.
+pub(crate) fn deadlock_error(deadlock: &Deadlock) -> Error {
+    let cycle: Vec<CycleEdge> = deadlock
+        .cycle
+        .iter()
+        .map(|edge| CycleEdge {
+            agent: edge.agent.clone(),
+            waits_for: edge.waits_for.clone(),
+            keys: key_texts(&edge.keys),
+        })
+        .collect();
+    let path: Vec<String> = cycle
+        .iter()
+        .map(|edge| format!("{} waits for {}", edge.agent, edge.waits_for))
+        .collect();
+    let message = format!(
+        "waiting would never end ({}): release what you hold, then try again",
+        path.join(", ")
+    );
+    Error::new(ErrorKind::Deadlock, message).with("cycle", cycle)
+}
+
+fn waited_in_vain(names: &LockNames, waited_ms: u64) -> Error {
+    let names = key_texts(names).join(" ");
+    let message = format!("waited {waited_ms} ms for {names} in vain: lock.check tells who holds it");
+    Error::new(ErrorKind::Timeout, message).with("waited_ms", waited_ms)
+}
