@@ -16,13 +16,15 @@ mod message;
 mod presence;
 mod route;
 mod session;
+mod summary;
 mod tail;
 mod time;
 mod topic;
 mod txn;
 mod watching;
 
-pub use image::{RestoreError, Restored};
+pub use image::RestoreError;
+pub use summary::Summary;
 pub use session::{OpenSession, OpenedSession};
 
 use callboard_protocol::error::{Error, ErrorKind};

@@ -29,6 +29,9 @@ impl Inboxes {
             oldest_ms: None,
         }
     }
+    /// All inboxes together.
+    #[must_use]
+    pub fn stats(&self, _: crate::now::Now) -> callboard_protocol::methods::server::InboxStats { Default::default() }
     /// How many inboxes there are.
     #[must_use]
     pub fn len(&self) -> usize {

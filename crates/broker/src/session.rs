@@ -94,6 +94,30 @@ pub struct Session {
 }
 
 impl Session {
+    /// A session that has done nothing yet.
+    #[must_use]
+    pub fn new(
+        now: Now,
+        link: Link,
+        agent: Option<AgentName>,
+        resume_token: Option<String>,
+        client: Program,
+    ) -> Self {
+        Self {
+            agent,
+            resume_token,
+            client,
+            link,
+            paused: false,
+            last_call: now,
+            signed_out: false,
+            subscriptions: BTreeMap::new(),
+            last_subscription: 0,
+            seq: 0,
+            waits: BTreeSet::new(),
+        }
+    }
+
     /// Whether a connection serves it.
     #[must_use]
     pub fn is_connected(&self) -> bool {

@@ -174,6 +174,11 @@ impl Board {
         true
     }
 
+    /// A key goes with its namespace.
+    pub(crate) fn clear_key(&mut self, now: Now, key: &Key, by: Option<&AgentName>) {
+        self.end_key(now, key, KeyEvent::Delete, by.cloned());
+    }
+
     /// A key's TTL ended.
     pub(crate) fn expire_key(&mut self, now: Now, key: &Key) {
         self.end_key(now, key, KeyEvent::Expire, None);

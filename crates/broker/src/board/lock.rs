@@ -37,6 +37,14 @@ pub struct GrantInfo {
     bytes: usize,
 }
 
+impl GrantInfo {
+    pub(crate) fn new(names: &LockNames, reason: Option<String>, acquired_at: u64) -> Self {
+        let names_bytes: usize = names.as_slice().iter().map(|name| name.as_str().len() + NAME_BYTES).sum();
+        let bytes = GRANT_BYTES + names_bytes + reason.as_ref().map_or(0, String::len);
+        Self { reason, acquired_at, bytes }
+    }
+}
+
 /// The grants of a board, beside the lock table.
 #[derive(Debug, Default)]
 pub struct Grants {
@@ -51,25 +59,12 @@ impl Grants {
         self.table.get(&token)
     }
 
-    fn insert(&mut self, token: Token, names: &LockNames, reason: Option<String>, acquired_at: u64) {
-        let names_bytes: usize = names
-            .as_slice()
-            .iter()
-            .map(|name| name.as_str().len() + NAME_BYTES)
-            .sum();
-        let bytes = GRANT_BYTES + names_bytes + reason.as_ref().map_or(0, String::len);
-        self.bytes += bytes;
-        self.table.insert(
-            token,
-            GrantInfo {
-                reason,
-                acquired_at,
-                bytes,
-            },
-        );
+    pub(crate) fn insert(&mut self, token: Token, info: GrantInfo) {
+        self.bytes += info.bytes;
+        self.table.insert(token, info);
     }
 
-    fn remove(&mut self, token: Token) {
+    pub(crate) fn remove(&mut self, token: Token) {
         if let Some(info) = self.table.remove(&token) {
             self.bytes -= info.bytes;
         }
@@ -184,8 +179,7 @@ impl Board {
             due,
         };
         self.leases.grant(&mut self.deadlines, token, lease);
-        self.lock_grants
-            .insert(token, &request.names, reason, now.unix_ms);
+        self.lock_grants.insert(token, GrantInfo::new(&request.names, reason, now.unix_ms));
         let keys = key_texts(&request.names);
         let mode = request.mode;
         let newly_blocked = self.locks.grant(token.0, request);

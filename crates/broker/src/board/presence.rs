@@ -78,7 +78,7 @@ impl Board {
         }
     }
 
-    fn start_presence_clock(&mut self, now: Now, name: &AgentName) {
+    pub(crate) fn start_presence_clock(&mut self, now: Now, name: &AgentName) {
         let deadlines = &mut self.deadlines;
         let is_over = self.agents.change(name, |agent| {
             let due = agent.last_seen.plus_ms(agent.ttl_ms);

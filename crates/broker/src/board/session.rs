@@ -52,19 +52,7 @@ impl Board {
         if let Some(agent) = &agent {
             self.check_agent_limit(agent)?;
         }
-        let session = Session {
-            agent: agent.clone(),
-            resume_token,
-            client,
-            link: Link::Connected,
-            paused: false,
-            last_call: now,
-            signed_out: false,
-            subscriptions: std::collections::BTreeMap::new(),
-            last_subscription: 0,
-            seq: 0,
-            waits: std::collections::BTreeSet::new(),
-        };
+        let session = Session::new(now, Link::Connected, agent.clone(), resume_token, client);
         self.sessions.insert(id, session);
         self.record_session(id);
         if let Some(agent) = &agent {
@@ -85,6 +73,12 @@ impl Board {
             .as_ref()
             .map_or(0, |agent| self.sessions.of_agent(agent).count());
         OpenedSession { agent, sessions }
+    }
+
+    /// Whether this is the token of that session.
+    #[must_use]
+    pub fn is_resume_token(&self, id: SessionId, token: &str) -> bool {
+        self.sessions.table.get(&id).is_some_and(|session| session.resume_token.as_deref() == Some(token))
     }
 
     /// Takes a session over for a new connection: what waited ended with the old one, leased pushes come again.
