@@ -24,8 +24,8 @@ mod txn;
 mod watching;
 
 pub use image::RestoreError;
-pub use summary::Summary;
 pub use session::{OpenSession, OpenedSession};
+pub use summary::Summary;
 
 use callboard_protocol::error::{Error, ErrorKind};
 use callboard_protocol::id::RequestId;

@@ -31,7 +31,9 @@ impl Inboxes {
     }
     /// All inboxes together.
     #[must_use]
-    pub fn stats(&self, _: crate::now::Now) -> callboard_protocol::methods::server::InboxStats { Default::default() }
+    pub fn stats(&self, _: crate::now::Now) -> callboard_protocol::methods::server::InboxStats {
+        Default::default()
+    }
     /// How many inboxes there are.
     #[must_use]
     pub fn len(&self) -> usize {

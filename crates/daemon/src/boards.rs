@@ -62,7 +62,8 @@ impl BoardHandle {
 
     /// Tells what the timer is about to sleep for.
     pub fn armed_for(&self, next_due: Option<Monotonic>) {
-        self.armed.store(next_due.map_or(UNARMED, |due| due.0), Ordering::Release);
+        self.armed
+            .store(next_due.map_or(UNARMED, |due| due.0), Ordering::Release);
     }
 
     /// Ends the board's timer: the board is out of the map.
@@ -108,8 +109,13 @@ impl Boards {
 
     /// Removes one board that holds nothing and that nobody uses; whether there was one.
     pub fn remove_empty(&self) -> bool {
-        let unused = |handle: &Arc<BoardHandle>| Arc::strong_count(handle) <= UNUSED_COUNT && handle.lock().is_empty();
-        let found = self.map.iter().find(|entry| unused(entry.value())).map(|entry| entry.key().clone());
+        let unused =
+            |handle: &Arc<BoardHandle>| Arc::strong_count(handle) <= UNUSED_COUNT && handle.lock().is_empty();
+        let found = self
+            .map
+            .iter()
+            .find(|entry| unused(entry.value()))
+            .map(|entry| entry.key().clone());
         found.is_some_and(|namespace| {
             let removed = self.map.remove_if(&namespace, |_, handle| unused(handle));
             removed.is_some_and(|(_, handle)| {

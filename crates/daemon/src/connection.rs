@@ -161,7 +161,9 @@ impl Connection {
     /// Reads what is there; whether there was something.
     fn poll_read(&mut self, context: &mut Context<'_>) -> bool {
         let is_wanted = match self.phase {
-            Phase::Open => self.busy.is_none() && self.backlog() <= self.host.config.limits.outbound_soft_bytes,
+            Phase::Open => {
+                self.busy.is_none() && self.backlog() <= self.host.config.limits.outbound_soft_bytes
+            }
             Phase::Lingering => true,
             Phase::HalfClosed | Phase::Closing | Phase::Closed => false,
         };
@@ -218,7 +220,8 @@ impl Connection {
     fn hung_up(&mut self) {
         if let Some(seat) = self.seat.clone() {
             let now = self.host.clock.now();
-            self.host.with_board(&seat.board, |board| board.withdraw_waits(now, seat.session));
+            self.host
+                .with_board(&seat.board, |board| board.withdraw_waits(now, seat.session));
         }
         self.phase = Phase::Closed;
     }
@@ -260,7 +263,9 @@ impl Connection {
     }
 
     fn has_waiting(&self) -> bool {
-        self.seat.as_ref().is_some_and(|seat| seat.board.lock().waiting(seat.session) > 0)
+        self.seat
+            .as_ref()
+            .is_some_and(|seat| seat.board.lock().waiting(seat.session) > 0)
     }
 
     /// The connection is gone: what was not written goes back, the session's grace begins.

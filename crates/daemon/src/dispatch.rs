@@ -80,21 +80,30 @@ impl Connection {
             HostCommand::ServerSnapshot(_) => {
                 return Reply::Busy(Box::pin(async move {
                     let namespace = seat.board.namespace.clone();
-                    host.snapshot(Some(&namespace)).await.map(HostAnswer::ServerSnapshot)
+                    host.snapshot(Some(&namespace))
+                        .await
+                        .map(HostAnswer::ServerSnapshot)
                 }));
             }
             HostCommand::ServerShutdown(params) => host.shut_down(&params).map(HostAnswer::ServerShutdown),
-            HostCommand::NamespaceList(params) => Ok(HostAnswer::NamespaceList(host.list_namespaces(&params))),
-            HostCommand::NamespaceClear(params) => host.clear_namespace(&params).map(HostAnswer::NamespaceClear),
+            HostCommand::NamespaceList(params) => {
+                Ok(HostAnswer::NamespaceList(host.list_namespaces(&params)))
+            }
+            HostCommand::NamespaceClear(params) => {
+                host.clear_namespace(&params).map(HostAnswer::NamespaceClear)
+            }
         };
         Reply::Host(answer)
     }
 
     fn cancel(&mut self, params: &Cancel) -> Cancelled {
-        let Some(seat) = self.seat.clone() else { return Cancelled { cancelled: false } };
+        let Some(seat) = self.seat.clone() else {
+            return Cancelled { cancelled: false };
+        };
         let now = self.host.clock.now();
-        let (cancelled, _) =
-            self.host.with_board(&seat.board, |board| board.cancel(now, seat.session, &params.id));
+        let (cancelled, _) = self
+            .host
+            .with_board(&seat.board, |board| board.cancel(now, seat.session, &params.id));
         Cancelled { cancelled }
     }
 }

@@ -27,7 +27,10 @@ impl Connection {
             id: random_session()?,
             resume_token: None,
             agent: None,
-            client: Program { pid: self.peer_pid(), ..Program::default() },
+            client: Program {
+                pid: self.peer_pid(),
+                ..Program::default()
+            },
         };
         let (seat, _) = self.take_seat(&Namespace::default_board(), session)?;
         Ok(seat)
@@ -37,13 +40,22 @@ impl Connection {
         self.peer.pid.and_then(|pid| u32::try_from(pid).ok())
     }
 
-    fn take_seat(&mut self, namespace: &Namespace, open: OpenSession) -> Result<(Arc<Seat>, OpenedSession), Error> {
+    fn take_seat(
+        &mut self,
+        namespace: &Namespace,
+        open: OpenSession,
+    ) -> Result<(Arc<Seat>, OpenedSession), Error> {
         let handle = self.host.board(namespace)?;
         let id = open.id;
-        let seat = self.host.seats.take(id, Arc::clone(&handle), &self.host.config.limits);
+        let seat = self
+            .host
+            .seats
+            .take(id, Arc::clone(&handle), &self.host.config.limits);
         seat.outbox().attach(self.id);
         let now = self.host.clock.now();
-        let (opened, position) = self.host.with_board(&handle, |board| board.open_session(now, open));
+        let (opened, position) = self
+            .host
+            .with_board(&handle, |board| board.open_session(now, open));
         self.needs(position);
         match opened {
             Ok(opened) => {
@@ -74,22 +86,42 @@ impl Connection {
         let token = format!("{id}.{}", random_hex(TOKEN_BYTES)?);
         let mut client = params.client.unwrap_or_default();
         client.pid = client.pid.or(self.peer_pid());
-        let session = OpenSession { id, resume_token: Some(token.clone()), agent: params.agent, client };
+        let session = OpenSession {
+            id,
+            resume_token: Some(token.clone()),
+            agent: params.agent,
+            client,
+        };
         let (seat, opened) = self.take_seat(&namespace, session)?;
         Ok(self.opened(protocol, &seat, token, opened, false))
     }
 
     /// Takes over the session that a token names; `None` when there is none by now.
-    fn resume(&mut self, token: &str, params: &Open) -> Result<Option<(Arc<Seat>, String, OpenedSession)>, Error> {
-        let id = token.split('.').next().and_then(|id| u64::from_str_radix(id, 16).ok()).map(SessionId);
-        let Some(seat) = id.and_then(|id| self.host.seats.find(id)) else { return Ok(None) };
+    fn resume(
+        &mut self,
+        token: &str,
+        params: &Open,
+    ) -> Result<Option<(Arc<Seat>, String, OpenedSession)>, Error> {
+        let id = token
+            .split('.')
+            .next()
+            .and_then(|id| u64::from_str_radix(id, 16).ok())
+            .map(SessionId);
+        let Some(seat) = id.and_then(|id| self.host.seats.find(id)) else {
+            return Ok(None);
+        };
         let now = self.host.clock.now();
         let (opened, position) = self.host.with_board(&seat.board, |board| {
             if !board.is_resume_token(seat.session, token) {
                 return Ok(None);
             }
-            if params.namespace.as_ref().is_some_and(|namespace| *namespace != seat.board.namespace) {
-                let message = "the session to resume is of another namespace: leave `namespace` out, or open a new one";
+            if params
+                .namespace
+                .as_ref()
+                .is_some_and(|namespace| *namespace != seat.board.namespace)
+            {
+                let message =
+                    "the session to resume is of another namespace: leave `namespace` out, or open a new one";
                 return Err(Error::new(ErrorKind::InvalidParams, message).with("member", "namespace"));
             }
             let resumed = board.resume_session(now, seat.session, token, params)?;
@@ -106,7 +138,14 @@ impl Connection {
         }))
     }
 
-    fn opened(&self, protocol: u32, seat: &Seat, token: String, opened: OpenedSession, resumed: bool) -> Opened {
+    fn opened(
+        &self,
+        protocol: u32,
+        seat: &Seat,
+        token: String,
+        opened: OpenedSession,
+        resumed: bool,
+    ) -> Opened {
         let host = &self.host;
         Opened {
             protocol,
@@ -144,6 +183,9 @@ pub(crate) fn random_hex(count: usize) -> Result<String, Error> {
 
 fn fill(bytes: &mut [u8]) -> Result<(), Error> {
     getrandom::fill(bytes).map_err(|error| {
-        Error::new(ErrorKind::Internal, format!("failed to draw random bytes from the system: {error}"))
+        Error::new(
+            ErrorKind::Internal,
+            format!("failed to draw random bytes from the system: {error}"),
+        )
     })
 }

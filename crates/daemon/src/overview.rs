@@ -51,7 +51,11 @@ impl Host {
         let now = self.clock.now();
         for handle in self.boards.all() {
             let name = handle.namespace.clone();
-            if params.cursor.as_deref().is_some_and(|cursor| name.as_str() <= cursor) {
+            if params
+                .cursor
+                .as_deref()
+                .is_some_and(|cursor| name.as_str() <= cursor)
+            {
                 continue;
             }
             let summary = handle.lock().summary(now);
@@ -72,7 +76,9 @@ impl Host {
 
     pub(crate) fn clear_namespace(self: &Arc<Self>, params: &Clear) -> Result<Cleared, Error> {
         self.check_admin("namespace.clear")?;
-        let Some(handle) = self.boards.find(&params.namespace) else { return Ok(Cleared { removed: 0 }) };
+        let Some(handle) = self.boards.find(&params.namespace) else {
+            return Ok(Cleared { removed: 0 });
+        };
         let now = self.clock.now();
         tracing::warn!(namespace = %params.namespace, "a client clears the namespace");
         let (removed, _) = self.with_board(&handle, |board| board.clear(now, None));

@@ -31,7 +31,9 @@ pub enum LoadError {
         source: RestoreError,
     },
     /// A record comes before any namespace.
-    #[error("restore {path}: a record stands before the first namespace; move this snapshot out of the store")]
+    #[error(
+        "restore {path}: a record stands before the first namespace; move this snapshot out of the store"
+    )]
     NoNamespace {
         /// The file.
         path: String,
@@ -48,7 +50,10 @@ impl Host {
         let asked = asked.cloned();
         let written = tokio::task::spawn_blocking(move || host.write_snapshot(asked.as_ref())).await;
         written.unwrap_or_else(|error| {
-            Err(Error::new(ErrorKind::Internal, format!("the thread that writes the snapshot died: {error}")))
+            Err(Error::new(
+                ErrorKind::Internal,
+                format!("the thread that writes the snapshot died: {error}"),
+            ))
         })
     }
 
@@ -71,9 +76,13 @@ impl Host {
             }
         }
         let lines = images.into_iter().flat_map(|(namespace, records)| {
-            std::iter::once(SnapshotLine::Namespace(namespace)).chain(records.into_iter().map(SnapshotLine::Record))
+            std::iter::once(SnapshotLine::Namespace(namespace))
+                .chain(records.into_iter().map(SnapshotLine::Record))
         });
-        match self.keeper.snapshot(&self.instance_id, unix_ms(), position, lines) {
+        match self
+            .keeper
+            .snapshot(&self.instance_id, unix_ms(), position, lines)
+        {
             Ok((written, took_ms)) => Ok(Snapshotted {
                 path: written.path.display().to_string(),
                 bytes: written.bytes,
@@ -97,7 +106,9 @@ impl Host {
             self.keeper.unsaved().await;
             tokio::time::sleep(Duration::from_millis(self.config.snapshot_interval_ms)).await;
             match self.snapshot(None).await {
-                Ok(written) => tracing::debug!(path = written.path, bytes = written.bytes, "snapshot written"),
+                Ok(written) => {
+                    tracing::debug!(path = written.path, bytes = written.bytes, "snapshot written");
+                }
                 Err(error) => tracing::error!(reason = %error.message, "no snapshot could be written"),
             }
         }
@@ -118,8 +129,13 @@ impl Host {
                     boards.push((namespace, Board::restoring(self.board_config(), last)));
                 }
                 SnapshotLine::Record(record) => {
-                    let Some((_, board)) = boards.last_mut() else { return Err(LoadError::NoNamespace { path }) };
-                    board.restore(now, record).map_err(|source| LoadError::Record { path: path.clone(), source })?;
+                    let Some((_, board)) = boards.last_mut() else {
+                        return Err(LoadError::NoNamespace { path });
+                    };
+                    board.restore(now, record).map_err(|source| LoadError::Record {
+                        path: path.clone(),
+                        source,
+                    })?;
                 }
             }
         }

@@ -25,7 +25,11 @@ where
     T: Into<String>,
 {
     let counts = counts.iter().map(|count| count.load(Ordering::Relaxed));
-    names.map(Into::into).zip(counts).filter(|(_, count)| *count > 0).collect()
+    names
+        .map(Into::into)
+        .zip(counts)
+        .filter(|(_, count)| *count > 0)
+        .collect()
 }
 
 impl Default for Stats {

@@ -39,9 +39,17 @@ pub struct GrantInfo {
 
 impl GrantInfo {
     pub(crate) fn new(names: &LockNames, reason: Option<String>, acquired_at: u64) -> Self {
-        let names_bytes: usize = names.as_slice().iter().map(|name| name.as_str().len() + NAME_BYTES).sum();
+        let names_bytes: usize = names
+            .as_slice()
+            .iter()
+            .map(|name| name.as_str().len() + NAME_BYTES)
+            .sum();
         let bytes = GRANT_BYTES + names_bytes + reason.as_ref().map_or(0, String::len);
-        Self { reason, acquired_at, bytes }
+        Self {
+            reason,
+            acquired_at,
+            bytes,
+        }
     }
 }
 
@@ -179,7 +187,8 @@ impl Board {
             due,
         };
         self.leases.grant(&mut self.deadlines, token, lease);
-        self.lock_grants.insert(token, GrantInfo::new(&request.names, reason, now.unix_ms));
+        self.lock_grants
+            .insert(token, GrantInfo::new(&request.names, reason, now.unix_ms));
         let keys = key_texts(&request.names);
         let mode = request.mode;
         let newly_blocked = self.locks.grant(token.0, request);

@@ -78,7 +78,10 @@ impl Board {
     /// Whether this is the token of that session.
     #[must_use]
     pub fn is_resume_token(&self, id: SessionId, token: &str) -> bool {
-        self.sessions.table.get(&id).is_some_and(|session| session.resume_token.as_deref() == Some(token))
+        self.sessions
+            .table
+            .get(&id)
+            .is_some_and(|session| session.resume_token.as_deref() == Some(token))
     }
 
     /// Takes a session over for a new connection: what waited ended with the old one, leased pushes come again.

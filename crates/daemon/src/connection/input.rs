@@ -49,10 +49,12 @@ impl Connection {
         match Request::parse(frame) {
             Err(rejection) => self.respond::<()>(rejection.id.as_ref(), Err(&rejection.error)),
             Ok(Request { id, method, params }) => {
-                let result = Method::from_name(&method).ok_or_else(|| unknown_method(&method)).and_then(|method| {
-                    self.host.stats.count_request(method);
-                    Command::decode(method, params, self.host.config.limits.value_bytes)
-                });
+                let result = Method::from_name(&method)
+                    .ok_or_else(|| unknown_method(&method))
+                    .and_then(|method| {
+                        self.host.stats.count_request(method);
+                        Command::decode(method, params, self.host.config.limits.value_bytes)
+                    });
                 match result {
                     Ok(command) => self.take_command(id, command),
                     Err(error) => self.respond_to::<()>(id.as_ref(), Err(&error)),
@@ -65,7 +67,9 @@ impl Connection {
         match self.dispatch(id.as_ref(), command) {
             Reply::Board(Ok(answer)) => self.respond_to(id.as_ref(), Ok(&answer)),
             Reply::Host(Ok(answer)) => self.respond_to(id.as_ref(), Ok(&answer)),
-            Reply::Board(Err(error)) | Reply::Host(Err(error)) => self.respond_to::<()>(id.as_ref(), Err(&error)),
+            Reply::Board(Err(error)) | Reply::Host(Err(error)) => {
+                self.respond_to::<()>(id.as_ref(), Err(&error));
+            }
             Reply::Later => {}
             Reply::Closing => {
                 self.respond_to(id.as_ref(), Ok(&callboard_protocol::methods::Empty {}));
