@@ -207,9 +207,7 @@ impl Sessions {
         if matches!(to, Subscribed::Tail(_)) {
             self.tails.insert((id, subscription));
         }
-        session
-            .subscriptions
-            .insert(subscription, Subscription { to, seq: 0 });
+        session.subscriptions.insert(subscription, Subscription { to, seq: 0 });
         subscription
     }
 
@@ -249,12 +247,7 @@ impl Sessions {
             return;
         };
         found.seq += 1;
-        let what = Outgoing::Push {
-            subscription,
-            seq: found.seq,
-            body,
-            class,
-        };
+        let what = Outgoing::Push { subscription, seq: found.seq, body, class };
         effects.outputs.push(Output { session, what });
     }
 
@@ -272,12 +265,8 @@ impl Sessions {
             return;
         };
         session.seq += 1;
-        let what = Outgoing::Push {
-            subscription: 0,
-            seq: session.seq,
-            body: body.clone(),
-            class: PushClass::Kept,
-        };
+        let what =
+            Outgoing::Push { subscription: 0, seq: session.seq, body: body.clone(), class: PushClass::Kept };
         effects.outputs.push(Output { session: id, what });
     }
 }

@@ -62,8 +62,7 @@ impl BoardHandle {
 
     /// Tells what the timer is about to sleep for.
     pub fn armed_for(&self, next_due: Option<Monotonic>) {
-        self.armed
-            .store(next_due.map_or(UNARMED, |due| due.0), Ordering::Release);
+        self.armed.store(next_due.map_or(UNARMED, |due| due.0), Ordering::Release);
     }
 
     /// Ends the board's timer: the board is out of the map.
@@ -111,11 +110,7 @@ impl Boards {
     pub fn remove_empty(&self) -> bool {
         let unused =
             |handle: &Arc<BoardHandle>| Arc::strong_count(handle) <= UNUSED_COUNT && handle.lock().is_empty();
-        let found = self
-            .map
-            .iter()
-            .find(|entry| unused(entry.value()))
-            .map(|entry| entry.key().clone());
+        let found = self.map.iter().find(|entry| unused(entry.value())).map(|entry| entry.key().clone());
         found.is_some_and(|namespace| {
             let removed = self.map.remove_if(&namespace, |_, handle| unused(handle));
             removed.is_some_and(|(_, handle)| {

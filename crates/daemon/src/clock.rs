@@ -15,19 +15,14 @@ impl Clock {
     /// A clock that starts now.
     #[must_use]
     pub fn start() -> Self {
-        Self {
-            start: Instant::now(),
-        }
+        Self { start: Instant::now() }
     }
 
     /// The present moment.
     #[must_use]
     pub fn now(&self) -> Now {
         let since_start = self.start.elapsed().as_micros();
-        Now {
-            monotonic: Monotonic(u64::try_from(since_start).unwrap_or(u64::MAX)),
-            unix_ms: unix_ms(),
-        }
+        Now { monotonic: Monotonic(u64::try_from(since_start).unwrap_or(u64::MAX)), unix_ms: unix_ms() }
     }
 
     /// The timer's instant of a deadline.

@@ -220,8 +220,7 @@ impl Connection {
     fn hung_up(&mut self) {
         if let Some(seat) = self.seat.clone() {
             let now = self.host.clock.now();
-            self.host
-                .with_board(&seat.board, |board| board.withdraw_waits(now, seat.session));
+            self.host.with_board(&seat.board, |board| board.withdraw_waits(now, seat.session));
         }
         self.phase = Phase::Closed;
     }
@@ -263,9 +262,7 @@ impl Connection {
     }
 
     fn has_waiting(&self) -> bool {
-        self.seat
-            .as_ref()
-            .is_some_and(|seat| seat.board.lock().waiting(seat.session) > 0)
+        self.seat.as_ref().is_some_and(|seat| seat.board.lock().waiting(seat.session) > 0)
     }
 
     /// The connection is gone: what was not written goes back, the session's grace begins.

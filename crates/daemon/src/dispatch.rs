@@ -80,9 +80,7 @@ impl Connection {
             HostCommand::ServerSnapshot(_) => {
                 return Reply::Busy(Box::pin(async move {
                     let namespace = seat.board.namespace.clone();
-                    host.snapshot(Some(&namespace))
-                        .await
-                        .map(HostAnswer::ServerSnapshot)
+                    host.snapshot(Some(&namespace)).await.map(HostAnswer::ServerSnapshot)
                 }));
             }
             HostCommand::ServerShutdown(params) => host.shut_down(&params).map(HostAnswer::ServerShutdown),
@@ -101,9 +99,8 @@ impl Connection {
             return Cancelled { cancelled: false };
         };
         let now = self.host.clock.now();
-        let (cancelled, _) = self
-            .host
-            .with_board(&seat.board, |board| board.cancel(now, seat.session, &params.id));
+        let (cancelled, _) =
+            self.host.with_board(&seat.board, |board| board.cancel(now, seat.session, &params.id));
         Cancelled { cancelled }
     }
 }

@@ -221,43 +221,16 @@ impl Host {
         let mut outbox = seat.outbox();
         let mut flow = None;
         match what {
-            Outgoing::Reply {
-                id,
-                result,
-                reply_message,
-            } => {
+            Outgoing::Reply { id, result, reply_message } => {
                 if let Err(error) = result.as_ref() {
                     self.stats.count_error(error);
                 }
-                outbox.push_reply(
-                    position,
-                    Frame::Reply {
-                        id,
-                        result,
-                        reply_message,
-                    },
-                );
+                outbox.push_reply(position, Frame::Reply { id, result, reply_message });
             }
-            Outgoing::Push {
-                subscription,
-                seq,
-                body,
-                class,
-            } => {
+            Outgoing::Push { subscription, seq, body, class } => {
                 let drops = outbox.drops;
-                flow = outbox.push_event(
-                    now,
-                    position,
-                    Frame::Push {
-                        subscription,
-                        seq,
-                        body,
-                    },
-                    class,
-                );
-                self.stats
-                    .drops
-                    .fetch_add(outbox.drops - drops, Ordering::Relaxed);
+                flow = outbox.push_event(now, position, Frame::Push { subscription, seq, body }, class);
+                self.stats.drops.fetch_add(outbox.drops - drops, Ordering::Relaxed);
             }
             Outgoing::MoreInitial => outbox.more_initial = true,
             Outgoing::Ended => {}

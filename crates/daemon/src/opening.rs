@@ -27,10 +27,7 @@ impl Connection {
             id: random_session()?,
             resume_token: None,
             agent: None,
-            client: Program {
-                pid: self.peer_pid(),
-                ..Program::default()
-            },
+            client: Program { pid: self.peer_pid(), ..Program::default() },
         };
         let (seat, _) = self.take_seat(&Namespace::default_board(), session)?;
         Ok(seat)
@@ -47,15 +44,10 @@ impl Connection {
     ) -> Result<(Arc<Seat>, OpenedSession), Error> {
         let handle = self.host.board(namespace)?;
         let id = open.id;
-        let seat = self
-            .host
-            .seats
-            .take(id, Arc::clone(&handle), &self.host.config.limits);
+        let seat = self.host.seats.take(id, Arc::clone(&handle), &self.host.config.limits);
         seat.outbox().attach(self.id);
         let now = self.host.clock.now();
-        let (opened, position) = self
-            .host
-            .with_board(&handle, |board| board.open_session(now, open));
+        let (opened, position) = self.host.with_board(&handle, |board| board.open_session(now, open));
         self.needs(position);
         match opened {
             Ok(opened) => {
@@ -86,12 +78,7 @@ impl Connection {
         let token = format!("{id}.{}", random_hex(TOKEN_BYTES)?);
         let mut client = params.client.unwrap_or_default();
         client.pid = client.pid.or(self.peer_pid());
-        let session = OpenSession {
-            id,
-            resume_token: Some(token.clone()),
-            agent: params.agent,
-            client,
-        };
+        let session = OpenSession { id, resume_token: Some(token.clone()), agent: params.agent, client };
         let (seat, opened) = self.take_seat(&namespace, session)?;
         Ok(self.opened(protocol, &seat, token, opened, false))
     }
@@ -102,11 +89,7 @@ impl Connection {
         token: &str,
         params: &Open,
     ) -> Result<Option<(Arc<Seat>, String, OpenedSession)>, Error> {
-        let id = token
-            .split('.')
-            .next()
-            .and_then(|id| u64::from_str_radix(id, 16).ok())
-            .map(SessionId);
+        let id = token.split('.').next().and_then(|id| u64::from_str_radix(id, 16).ok()).map(SessionId);
         let Some(seat) = id.and_then(|id| self.host.seats.find(id)) else {
             return Ok(None);
         };
@@ -115,11 +98,7 @@ impl Connection {
             if !board.is_resume_token(seat.session, token) {
                 return Ok(None);
             }
-            if params
-                .namespace
-                .as_ref()
-                .is_some_and(|namespace| *namespace != seat.board.namespace)
-            {
+            if params.namespace.as_ref().is_some_and(|namespace| *namespace != seat.board.namespace) {
                 let message =
                     "the session to resume is of another namespace: leave `namespace` out, or open a new one";
                 return Err(Error::new(ErrorKind::InvalidParams, message).with("member", "namespace"));
@@ -183,9 +162,6 @@ pub(crate) fn random_hex(count: usize) -> Result<String, Error> {
 
 fn fill(bytes: &mut [u8]) -> Result<(), Error> {
     getrandom::fill(bytes).map_err(|error| {
-        Error::new(
-            ErrorKind::Internal,
-            format!("failed to draw random bytes from the system: {error}"),
-        )
+        Error::new(ErrorKind::Internal, format!("failed to draw random bytes from the system: {error}"))
     })
 }

@@ -62,11 +62,7 @@ impl Frame {
             Self::Reply { id, result, .. } => {
                 encode_response(framing, Some(id), result.as_ref().as_ref(), out);
             }
-            Self::Push {
-                subscription,
-                seq,
-                body,
-            } => {
+            Self::Push { subscription, seq, body } => {
                 framing.write(out, |out| write_push(out, *subscription, *seq, body));
             }
         }
@@ -150,8 +146,7 @@ impl Outbox {
     /// write whole come again, its late replies are gone (their requests ended with it).
     pub fn attach(&mut self, connection: ConnectionId) -> Option<Waker> {
         self.take_back();
-        self.queue
-            .retain(|(_, frame)| matches!(frame, Frame::Push { .. }));
+        self.queue.retain(|(_, frame)| matches!(frame, Frame::Push { .. }));
         self.recount();
         self.connection = Some(connection);
         self.waker.take()
@@ -219,10 +214,7 @@ impl Outbox {
         frame: Frame,
         class: PushClass,
     ) -> Option<FlowChange> {
-        let Frame::Push {
-            subscription, seq, ..
-        } = &frame
-        else {
+        let Frame::Push { subscription, seq, .. } = &frame else {
             return None;
         };
         let revision = match class {
@@ -233,16 +225,11 @@ impl Outbox {
             PushClass::Droppable => None,
             PushClass::DroppableAt(revision) => Some(revision),
         };
-        let is_slow_for_long = self
-            .slow_since
-            .is_some_and(|since| now.saturating_duration_since(since) >= self.soft_time);
+        let is_slow_for_long =
+            self.slow_since.is_some_and(|since| now.saturating_duration_since(since) >= self.soft_time);
         let is_over = self.bytes + frame.bytes() > self.hard_bytes || is_slow_for_long;
         if is_over || self.gaps.contains_key(subscription) {
-            let gap = self.gaps.entry(*subscription).or_insert(OpenGap {
-                seq: *seq,
-                missed: 0,
-                revision,
-            });
+            let gap = self.gaps.entry(*subscription).or_insert(OpenGap { seq: *seq, missed: 0, revision });
             gap.missed += 1;
             gap.revision = revision;
             self.drops += 1;
@@ -284,8 +271,7 @@ impl Outbox {
             };
             frame.encode(framing, out);
             needed = needed.max(position);
-            self.in_flight
-                .push_back((base + out.len() as u64, position, frame));
+            self.in_flight.push_back((base + out.len() as u64, position, frame));
         }
         needed
     }
@@ -306,19 +292,8 @@ impl Outbox {
 
     fn tell_gaps(&mut self) {
         for (subscription, gap) in std::mem::take(&mut self.gaps) {
-            let body = Gap {
-                missed: gap.missed,
-                revision: gap.revision,
-            }
-            .body();
-            self.add(
-                Position::default(),
-                Frame::Push {
-                    subscription,
-                    seq: gap.seq,
-                    body,
-                },
-            );
+            let body = Gap { missed: gap.missed, revision: gap.revision }.body();
+            self.add(Position::default(), Frame::Push { subscription, seq: gap.seq, body });
         }
     }
 

@@ -51,11 +51,7 @@ impl Host {
         let now = self.clock.now();
         for handle in self.boards.all() {
             let name = handle.namespace.clone();
-            if params
-                .cursor
-                .as_deref()
-                .is_some_and(|cursor| name.as_str() <= cursor)
-            {
+            if params.cursor.as_deref().is_some_and(|cursor| name.as_str() <= cursor) {
                 continue;
             }
             let summary = handle.lock().summary(now);

@@ -37,11 +37,7 @@ pub struct Seats {
 impl Seats {
     /// Gives a session its seat.
     pub fn take(&self, session: SessionId, board: Arc<BoardHandle>, limits: &Limits) -> Arc<Seat> {
-        let seat = Arc::new(Seat {
-            session,
-            board,
-            outbox: Mutex::new(Outbox::new(limits)),
-        });
+        let seat = Arc::new(Seat { session, board, outbox: Mutex::new(Outbox::new(limits)) });
         self.map.insert(session, Arc::clone(&seat));
         seat
     }

@@ -116,10 +116,7 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
         None => Listener::bind(&socket, &instance)?,
     };
     tracing::info!(socket = %socket.display(), pid = std::process::id(), durability = ?host.config.durability, "ready");
-    let watch = listener
-        .is_bound()
-        .then(|| SocketWatch::start(&socket))
-        .transpose();
+    let watch = listener.is_bound().then(|| SocketWatch::start(&socket)).transpose();
     let watch = watch.unwrap_or_else(|error| {
         tracing::warn!(%error, "a deleted socket will not be noticed");
         None
@@ -219,11 +216,7 @@ async fn stop_host(host: &Arc<Host>) -> Result<(), RunError> {
     };
     let _ran_out = tokio::time::timeout(host.drain_time(), drained).await;
     host.stopping.store(true, Ordering::Release);
-    let saved = if host.keeper.is_on_disk() {
-        host.snapshot(None).await.map(drop)
-    } else {
-        Ok(())
-    };
+    let saved = if host.keeper.is_on_disk() { host.snapshot(None).await.map(drop) } else { Ok(()) };
     host.closing.cancel();
     host.tasks.close();
     let _ran_out = tokio::time::timeout(CLOSE_TIME, host.tasks.wait()).await;

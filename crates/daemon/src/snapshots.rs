@@ -50,10 +50,7 @@ impl Host {
         let asked = asked.cloned();
         let written = tokio::task::spawn_blocking(move || host.write_snapshot(asked.as_ref())).await;
         written.unwrap_or_else(|error| {
-            Err(Error::new(
-                ErrorKind::Internal,
-                format!("the thread that writes the snapshot died: {error}"),
-            ))
+            Err(Error::new(ErrorKind::Internal, format!("the thread that writes the snapshot died: {error}")))
         })
     }
 
@@ -79,10 +76,7 @@ impl Host {
             std::iter::once(SnapshotLine::Namespace(namespace))
                 .chain(records.into_iter().map(SnapshotLine::Record))
         });
-        match self
-            .keeper
-            .snapshot(&self.instance_id, unix_ms(), position, lines)
-        {
+        match self.keeper.snapshot(&self.instance_id, unix_ms(), position, lines) {
             Ok((written, took_ms)) => Ok(Snapshotted {
                 path: written.path.display().to_string(),
                 bytes: written.bytes,
@@ -132,10 +126,9 @@ impl Host {
                     let Some((_, board)) = boards.last_mut() else {
                         return Err(LoadError::NoNamespace { path });
                     };
-                    board.restore(now, record).map_err(|source| LoadError::Record {
-                        path: path.clone(),
-                        source,
-                    })?;
+                    board
+                        .restore(now, record)
+                        .map_err(|source| LoadError::Record { path: path.clone(), source })?;
                 }
             }
         }

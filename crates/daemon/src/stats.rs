@@ -25,11 +25,7 @@ where
     T: Into<String>,
 {
     let counts = counts.iter().map(|count| count.load(Ordering::Relaxed));
-    names
-        .map(Into::into)
-        .zip(counts)
-        .filter(|(_, count)| *count > 0)
-        .collect()
+    names.map(Into::into).zip(counts).filter(|(_, count)| *count > 0).collect()
 }
 
 impl Default for Stats {

@@ -150,10 +150,7 @@ impl Decoder {
         };
         let size = usize::try_from(u32::from_be_bytes(header)).unwrap_or(usize::MAX);
         if size > self.frame_bytes {
-            return Err(FrameError::TooLarge {
-                size,
-                max: self.frame_bytes,
-            });
+            return Err(FrameError::TooLarge { size, max: self.frame_bytes });
         }
         if buffer.len() < HEADER_BYTES + size {
             return Ok(None);
@@ -168,10 +165,7 @@ impl Decoder {
             let line = &buffer[..end.unwrap_or(buffer.len())];
             let size = line.strip_suffix(b"\r").unwrap_or(line).len();
             if size > self.frame_bytes {
-                return Err(FrameError::TooLarge {
-                    size,
-                    max: self.frame_bytes,
-                });
+                return Err(FrameError::TooLarge { size, max: self.frame_bytes });
             }
             let Some(end) = end else {
                 self.searched = buffer.len();
@@ -247,10 +241,7 @@ impl Framing {
                 let header = u32::try_from(size).ok().filter(|_| size <= FRAME_BYTES_CEILING);
                 let Some(header) = header else {
                     out.truncate(start);
-                    return Err(FrameError::TooLarge {
-                        size,
-                        max: FRAME_BYTES_CEILING,
-                    });
+                    return Err(FrameError::TooLarge { size, max: FRAME_BYTES_CEILING });
                 };
                 out[start..start + HEADER_BYTES].copy_from_slice(&header.to_be_bytes());
             }

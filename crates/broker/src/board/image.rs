@@ -11,7 +11,7 @@ use callboard_protocol::revision::{Revision, Token};
 use callboard_protocol::{AgentName, Key};
 
 use crate::agents::{Agent, Profile};
-use crate::board::lock::{Ending, GrantInfo};
+use crate::board::lock_grants::{Ending, GrantInfo};
 use crate::board::{Board, BoardConfig};
 use crate::deadlines::Deadline;
 use crate::keyspace::Entry;
@@ -42,23 +42,13 @@ impl Board {
     #[must_use]
     pub fn image(&self, now: Now) -> Vec<Record> {
         let mut records = vec![Record::Revision(self.revision)];
-        let sessions = self
-            .sessions
-            .table
-            .keys()
-            .filter_map(|id| self.session_record(*id));
+        let sessions = self.sessions.table.keys().filter_map(|id| self.session_record(*id));
         records.extend(sessions.map(Record::Session));
-        let agents = self
-            .agents
-            .iter_after(None)
-            .filter_map(|(name, _)| self.agent_record(now, name));
+        let agents = self.agents.iter_after(None).filter_map(|(name, _)| self.agent_record(now, name));
         records.extend(agents.map(|record| Record::Agent(Box::new(record))));
         let keys = self.keyspace.range("", None, now.monotonic);
         records.extend(keys.map(|(key, entry)| Record::Key(crate::board::kv::key_record(now, key, entry))));
-        let locks = self
-            .locks
-            .grants_from(0)
-            .filter_map(|(token, _)| self.lock_record(now, Revision(token)));
+        let locks = self.locks.grants_from(0).filter_map(|(token, _)| self.lock_record(now, Revision(token)));
         records.extend(locks.map(Record::Lock));
         records.extend(self.message_records(now));
         records
@@ -112,11 +102,7 @@ impl Board {
             .locks
             .grants_from(0)
             .map(|(token, _)| Revision(token))
-            .filter(|token| {
-                self.leases
-                    .find(*token)
-                    .is_some_and(|lease| self.is_orphan(lease))
-            })
+            .filter(|token| self.leases.find(*token).is_some_and(|lease| self.is_orphan(lease)))
             .collect();
         for token in orphans {
             self.end_lock(now, token, Ending::quietly(Stale::Expired));
@@ -132,11 +118,8 @@ impl Board {
     }
 
     fn finish_agents(&mut self, now: Now) {
-        let agents: Vec<(AgentName, bool)> = self
-            .agents
-            .iter_after(None)
-            .map(|(name, agent)| (name.clone(), agent.live))
-            .collect();
+        let agents: Vec<(AgentName, bool)> =
+            self.agents.iter_after(None).map(|(name, agent)| (name.clone(), agent.live)).collect();
         for (name, live) in agents {
             let load = self.inboxes.load(&name);
             self.agents.set_load(&name, load);
@@ -151,27 +134,11 @@ impl Board {
     }
 
     fn restore_key(&mut self, now: Now, record: KeyRecord) {
-        let KeyRecord {
-            key,
-            value,
-            revision,
-            expires_at,
-            updated_at,
-            updated_by,
-        } = record;
+        let KeyRecord { key, value, revision, expires_at, updated_at, updated_by } = record;
         self.drop_key(&key);
         let due = expires_at.map(|at| now.due_at(at));
         self.deadlines.change(None, due, Deadline::Key(key.clone()));
-        self.keyspace.insert(
-            key,
-            Entry {
-                value,
-                revision,
-                due,
-                updated_at,
-                updated_by,
-            },
-        );
+        self.keyspace.insert(key, Entry { value, revision, due, updated_at, updated_by });
     }
 
     fn drop_key(&mut self, key: &Key) {
@@ -205,16 +172,8 @@ impl Board {
         let names: LockNames = record.keys.iter().map(name).collect::<Result<_, _>>()?;
         let lease = self.restored_lease(now, LeaseKind::Lock, &record.lease);
         self.leases.grant(&mut self.deadlines, token, lease);
-        self.lock_grants
-            .insert(token, GrantInfo::new(&names, record.reason, record.acquired_at));
-        self.locks.grant(
-            token.0,
-            Request {
-                agent: record.lease.agent,
-                names,
-                mode: record.mode,
-            },
-        );
+        self.lock_grants.insert(token, GrantInfo::new(&names, record.reason, record.acquired_at));
+        self.locks.grant(token.0, Request { agent: record.lease.agent, names, mode: record.mode });
         Ok(())
     }
 
@@ -227,11 +186,7 @@ impl Board {
 
     fn restore_agent(&mut self, now: Now, record: AgentRecord) {
         self.drop_restored_agent(&record.name);
-        let mut agent = Agent::new(
-            record.ttl_ms,
-            record.registered_at,
-            past(now, record.last_seen_at),
-        );
+        let mut agent = Agent::new(record.ttl_ms, record.registered_at, past(now, record.last_seen_at));
         agent.live = record.live;
         agent.profile = Profile {
             role: record.role,
@@ -251,16 +206,10 @@ impl Board {
     }
 
     fn restore_session(&mut self, now: Now, record: SessionRecord) {
-        let SessionRecord {
-            id,
-            resume_token,
-            agent,
-            client,
-        } = record;
+        let SessionRecord { id, resume_token, agent, client } = record;
         self.sessions.remove(id);
         let link = Link::Grace(now.monotonic);
-        self.sessions
-            .insert(id, Session::new(now, link, agent, resume_token, client));
+        self.sessions.insert(id, Session::new(now, link, agent, resume_token, client));
     }
 
     /// The sessions that a restored board waits for.

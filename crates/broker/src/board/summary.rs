@@ -8,7 +8,7 @@ use callboard_protocol::names::AgentName;
 use callboard_protocol::revision::Revision;
 
 use crate::board::Board;
-use crate::board::lock::Ending;
+use crate::board::lock_grants::Ending;
 use crate::now::Now;
 
 /// What a board holds, in numbers.
@@ -48,19 +48,12 @@ impl Board {
     /// `namespace.clear`: everything goes but the revision counter and the sessions, with their agents. Gives how many
     /// keys, locks, messages and agents went.
     pub fn clear(&mut self, now: Now, by: Option<&AgentName>) -> usize {
-        let keys: Vec<Key> = self
-            .keyspace
-            .range("", None, now.monotonic)
-            .map(|(key, _)| key.clone())
-            .collect();
+        let keys: Vec<Key> =
+            self.keyspace.range("", None, now.monotonic).map(|(key, _)| key.clone()).collect();
         for key in &keys {
             self.clear_key(now, key, by);
         }
-        let tokens: Vec<Revision> = self
-            .locks
-            .grants_from(0)
-            .map(|(token, _)| Revision(token))
-            .collect();
+        let tokens: Vec<Revision> = self.locks.grants_from(0).map(|(token, _)| Revision(token)).collect();
         for token in &tokens {
             let ending = Ending {
                 why: Stale::Broken,

@@ -49,9 +49,8 @@ impl Connection {
         match Request::parse(frame) {
             Err(rejection) => self.respond::<()>(rejection.id.as_ref(), Err(&rejection.error)),
             Ok(Request { id, method, params }) => {
-                let result = Method::from_name(&method)
-                    .ok_or_else(|| unknown_method(&method))
-                    .and_then(|method| {
+                let result =
+                    Method::from_name(&method).ok_or_else(|| unknown_method(&method)).and_then(|method| {
                         self.host.stats.count_request(method);
                         Command::decode(method, params, self.host.config.limits.value_bytes)
                     });

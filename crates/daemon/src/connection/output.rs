@@ -46,8 +46,7 @@ impl Connection {
         self.needs(needed);
         if wants_more && is_fine {
             let now = self.host.clock.now();
-            self.host
-                .with_board(&seat.board, |board| board.continue_initial(now, seat.session));
+            self.host.with_board(&seat.board, |board| board.continue_initial(now, seat.session));
             context.waker().wake_by_ref();
         }
     }
@@ -85,8 +84,7 @@ impl Connection {
         let flow = seat.outbox().written(place);
         if flow == Some(FlowChange::Fine) {
             let now = self.host.clock.now();
-            self.host
-                .with_board(&seat.board, |board| board.set_paused(now, seat.session, false));
+            self.host.with_board(&seat.board, |board| board.set_paused(now, seat.session, false));
         }
     }
 }

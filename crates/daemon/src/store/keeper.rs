@@ -100,13 +100,7 @@ impl Keeper {
     /// [`OpenError`]: the directory is not ours alone, or what is in it is damaged or too new.
     pub fn open(home: &Home, durability: Durability) -> Result<(Self, Loaded), OpenError> {
         if durability == Durability::Memory {
-            return Ok((
-                Self::new(None),
-                Loaded {
-                    snapshot: None,
-                    instance_id: None,
-                },
-            ));
+            return Ok((Self::new(None), Loaded { snapshot: None, instance_id: None }));
         }
         let directory = Arc::new(home.open_store()?);
         let snapshots = Snapshots::of(Arc::clone(&directory));
@@ -114,24 +108,11 @@ impl Keeper {
         let revisions = Revisions::load(Arc::clone(&directory))?;
         let running = directory.join(RUNNING_FILE);
         let was_clean = !running.exists();
-        fs::write(&running, b"").map_err(|source| StoreError::Mark {
-            path: running,
-            source,
-        })?;
+        fs::write(&running, b"").map_err(|source| StoreError::Mark { path: running, source })?;
         let meta: Option<Meta> = snapshot.as_ref().map(SealedReader::meta).transpose()?;
         let instance_id = meta.filter(|_| was_clean).map(|meta| meta.instance_id);
-        let disk = Disk {
-            directory,
-            snapshots: Mutex::new(snapshots),
-            revisions: Mutex::new(revisions),
-        };
-        Ok((
-            Self::new(Some(disk)),
-            Loaded {
-                snapshot,
-                instance_id,
-            },
-        ))
+        let disk = Disk { directory, snapshots: Mutex::new(snapshots), revisions: Mutex::new(revisions) };
+        Ok((Self::new(Some(disk)), Loaded { snapshot, instance_id }))
     }
 
     fn new(disk: Option<Disk>) -> Self {
@@ -219,10 +200,7 @@ impl Keeper {
     ) -> Result<(Written, u64), Option<StoreError>> {
         let disk = self.disk.as_ref().ok_or(None)?;
         let start = Instant::now();
-        let meta = Meta {
-            instance_id: instance_id.to_owned(),
-            written_at,
-        };
+        let meta = Meta { instance_id: instance_id.to_owned(), written_at };
         let written = locked(&disk.snapshots).write(&meta, lines);
         let took_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
         match written {
