@@ -35,7 +35,9 @@ pub fn run(rig: &Rig) {
     }
     let (p50, p99) = (percentile(&mut ours, 0.5), percentile(&mut ours, 0.99));
     let (relay_p50, relay_p99) = (percentile(&mut theirs, 0.5), percentile(&mut theirs, 0.99));
-    println!("message.send to push at the recipient, 100 bytes   p50 us   p99 us   relay p50  relay p99   p50 ratio");
+    println!(
+        "message.send to push at the recipient, 100 bytes   p50 us   p99 us   relay p50  relay p99   p50 ratio"
+    );
     println!(
         "  {:<46} {p50:>8.1} {p99:>8.1} {relay_p50:>10.1} {relay_p99:>10.1} {:>11.2}\n",
         "one sender, one recipient",
@@ -51,7 +53,8 @@ fn deliver(sender: &mut Raw, request: &[u8], recipient: &mut Raw) -> Duration {
     let elapsed = start.elapsed();
     sender.skip(1);
     let receipt = push.split(r#""receipt":""#).nth(1).and_then(|rest| rest.split('"').next());
-    let params = format!(r#"{{"receipts":["{}"]}}"#, receipt.unwrap_or_else(|| panic!("no receipt in {push}")));
+    let params =
+        format!(r#"{{"receipts":["{}"]}}"#, receipt.unwrap_or_else(|| panic!("no receipt in {push}")));
     recipient.call("message.ack", &params);
     elapsed
 }

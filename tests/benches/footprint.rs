@@ -12,8 +12,16 @@ const IDLE: Duration = Duration::from_secs(10);
 pub fn run(rig: &Rig) {
     let fresh = Rig::start("snapshot");
     println!("footprint");
-    println!("  {:<46} {:>10.1} ms", "start to first answer, empty board", fresh.start_time.as_secs_f64() * 1e3);
-    println!("  {:<46} {:>10} KiB", "resident memory, empty board, after one answer", resident_kib(fresh.pid()));
+    println!(
+        "  {:<46} {:>10.1} ms",
+        "start to first answer, empty board",
+        fresh.start_time.as_secs_f64() * 1e3
+    );
+    println!(
+        "  {:<46} {:>10} KiB",
+        "resident memory, empty board, after one answer",
+        resident_kib(fresh.pid())
+    );
     println!("  {:<46} {:>10} bytes", "each of 1,000 idle connections", per_connection(&fresh));
     println!("  {:<46} {:>10} bytes", "each of 100,000 keys with a 20-byte value and a TTL", per_key(&fresh));
     drop(fresh);

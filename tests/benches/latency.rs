@@ -13,7 +13,9 @@ pub fn run(rig: &Rig) {
     let peer = Peer::Echo.start(rig);
     let (mut daemon, mut echo) = (rig.connect(), peer.connect());
     let value = "v".repeat(100);
-    println!("round trip, one client, 100-byte value        p50 us   p99 us   echo p50   echo p99   p50 ratio");
+    println!(
+        "round trip, one client, 100-byte value        p50 us   p99 us   echo p50   echo p99   p50 ratio"
+    );
     for (method, params) in [
         ("kv.set", format!(r#"{{"key":"bench/latency","value":"{value}"}}"#)),
         ("kv.get", r#"{"key":"bench/latency"}"#.to_owned()),

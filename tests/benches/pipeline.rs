@@ -12,7 +12,9 @@ const ROUNDS: usize = 5;
 /// Prints a line for each method: one connection, the writer a thread of its own.
 pub fn run(rig: &Rig) {
     let peer = Peer::Echo.start(rig);
-    println!("pipelined, one connection, {REQUESTS} requests      median/s       best/s   echo of the requests/s");
+    println!(
+        "pipelined, one connection, {REQUESTS} requests      median/s       best/s   echo of the requests/s"
+    );
     for (method, params) in [
         ("server.ping", "{}".to_owned()),
         ("kv.get", r#"{"key":"bench/pipeline"}"#.to_owned()),
@@ -27,7 +29,9 @@ pub fn run(rig: &Rig) {
         theirs.sort_unstable();
         println!(
             "  {method:<42} {:>12} {:>12} {:>12}",
-            ours[ROUNDS / 2], ours[ROUNDS - 1], theirs[ROUNDS / 2]
+            ours[ROUNDS / 2],
+            ours[ROUNDS - 1],
+            theirs[ROUNDS / 2]
         );
     }
     println!();
@@ -44,7 +48,12 @@ fn rate(raw: &mut Raw, method: &str, params: &str) -> u64 {
     raw.skip(REQUESTS);
     let elapsed = start.elapsed();
     sender.join().unwrap();
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a rate")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a rate"
+    )]
     let rate = (REQUESTS as f64 / elapsed.as_secs_f64()) as u64;
     rate
 }

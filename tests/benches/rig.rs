@@ -85,7 +85,10 @@ pub fn end(child: &mut Child) {
 
 fn release_binary() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let built = Command::new(env!("CARGO")).args(["build", "--release", "-p", "callboard"]).current_dir(root).status();
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--release", "-p", "callboard"])
+        .current_dir(root)
+        .status();
     assert!(built.unwrap().success(), "the release binary does not build");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     target.join("release/callboard")
@@ -191,7 +194,12 @@ pub fn frame(bytes: &[u8]) -> Vec<u8> {
 /// The time at a share of all, in microseconds.
 pub fn percentile(times: &mut [Duration], share: f64) -> f64 {
     times.sort_unstable();
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "an index")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "an index"
+    )]
     let place = ((times.len() - 1) as f64 * share) as usize;
     times[place].as_secs_f64() * 1e6
 }
