@@ -110,5 +110,6 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         end(&mut self.child);
+        let _ = std::fs::remove_file(&self.socket);
     }
 }
