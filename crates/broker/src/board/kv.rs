@@ -180,7 +180,7 @@ impl Board {
     }
 
     /// Before a change of a key: its overdue predecessor ends first, so that watchers hear both in order.
-    fn expire_if_overdue(&mut self, now: Now, key: &Key) {
+    pub(crate) fn expire_if_overdue(&mut self, now: Now, key: &Key) {
         if self
             .keyspace
             .stored(key)
