@@ -59,6 +59,10 @@ impl Runner {
         if let Some((label, expected)) = text.split_once("< ").filter(|(label, _)| is_label(label)) {
             return self.check_output(label, expected.trim()).map_err(at_line);
         }
+        if text == "clear" {
+            self.world.seen.clear();
+            return Ok(());
+        }
         self.finish()?;
         self.last_line = *line;
         let answer = self.command(text).map_err(at_line)?;
@@ -85,7 +89,9 @@ impl Runner {
             let ignores = self.ignores_all_events || self.ignores_events_of.contains(label);
             seen.retain(|seen| !(ignores && matches!(seen, Seen::Event(_))));
             if !seen.is_empty() {
-                return Err((self.last_line, format!("{label} got, not expected: {seen:#?}")));
+                let first: Vec<&Seen> = seen.iter().take(3).collect();
+                let told = format!("{label} got {}, not expected, first {first:#?}", seen.len());
+                return Err((self.last_line, told));
             }
         }
         Ok(())
@@ -186,7 +192,6 @@ impl Runner {
             ["memory", state] => self.world.board().set_memory_full(*state == "full"),
             ["stop"] => self.world.board().announce_stop(),
             ["unwritten", name] => self.world.lose_reply(name)?,
-            ["clear"] => self.world.seen.clear(),
             _ => return Err(format!("this is no command: {words:?}")),
         }
         self.world.collect();

@@ -14,7 +14,7 @@
 //! ```
 //! A call without a line below it must succeed. Patterns: `...` more members or elements, `*` anything, `@name` the
 //! value bound to the name (binds it at first), `@name+1`, `now+500` (Unix milliseconds). In requests `@name` stands
-//! for its value and `{x:1000}` for a thousand x. Events may leave out `subscription` and `seq`; seqs are checked always.
+//! for its value; `{x:1000}` is a thousand x anywhere. Events may leave out `subscription` and `seq`; seqs are checked always.
 //!
 //! Other commands: `tick 10 ms|s|min|h` steps to each deadline in order, as a driver does; after `late timer` it moves
 //! the clock alone, until `timer fires`; `wall clock +1 h` moves only the other one. `lose`, `resume` (`agent=`,

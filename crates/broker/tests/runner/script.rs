@@ -13,7 +13,7 @@ pub struct Statement {
 pub fn statements(script: &str) -> Vec<Statement> {
     let mut statements: Vec<Statement> = Vec::new();
     for (number, line) in script.lines().enumerate() {
-        let line = without_comment(line);
+        let line = with_runs(without_comment(line));
         if line.trim().is_empty() {
             continue;
         }
@@ -42,6 +42,18 @@ fn without_comment(line: &str) -> &str {
         before = character;
     }
     line
+}
+
+/// The line with a thousand x for each `{x:1000}`.
+fn with_runs(line: &str) -> String {
+    let mut parts = line.split("{x:");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (count, rest) = part.split_once('}').unwrap();
+        text.push_str(&"x".repeat(count.parse().unwrap()));
+        text.push_str(rest);
+    }
+    text
 }
 
 /// Whether `text` could name a session.

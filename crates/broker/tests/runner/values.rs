@@ -59,7 +59,7 @@ impl Values {
         self.bound.insert(name.name.clone(), value.clone());
     }
 
-    /// A request with the values in the place of their names, and runs of x.
+    /// A request with the values in the place of their names.
     ///
     /// # Errors
     /// Names a name that is not bound.
@@ -67,7 +67,7 @@ impl Values {
         let mut filled = String::new();
         let mut rest = text;
         let mut in_string = false;
-        while let Some(at) = rest.find(['"', '@', '\\', '{']) {
+        while let Some(at) = rest.find(['"', '@', '\\']) {
             filled.push_str(&rest[..at]);
             let found = &rest[at..=at];
             rest = &rest[at + 1..];
@@ -82,10 +82,6 @@ impl Values {
                     .find(&name)
                     .ok_or_else(|| format!("@{} is not bound yet", name.name))?;
                 filled.push_str(&value.to_string());
-                rest = after;
-            } else if let Some((count, after)) = rest.strip_prefix("x:").and_then(|rest| rest.split_once('}'))
-            {
-                filled.push_str(&"x".repeat(count.parse().map_err(|_| format!("no count: {count}"))?));
                 rest = after;
             } else {
                 in_string ^= found == "\"";
