@@ -70,7 +70,9 @@ impl Board {
         let Some(lease) = self.leases.find(token) else {
             return;
         };
-        let Some(due) = lease.due else { return };
+        let Some(due) = lease.due.filter(|due| *due > now.monotonic) else {
+            return;
+        };
         let is_lock = lease.kind == LeaseKind::Lock;
         let id = if is_lock {
             None
