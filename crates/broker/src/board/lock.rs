@@ -15,7 +15,7 @@ use callboard_protocol::methods::server::Area;
 use callboard_protocol::names::AgentName;
 use callboard_protocol::revision::{Revision, Token};
 
-use crate::board::{Board, invalid_params, limit_exceeded};
+use crate::board::{Board, Verdict, invalid_params, limit_exceeded};
 use crate::lease::{Binding, Lease, stale_token};
 use crate::lock::{Deadlock, LockName, LockNames, Request};
 use crate::now::Now;
@@ -146,16 +146,30 @@ impl Ending {
 }
 
 impl Board {
-    /// Grants names that nothing stands in the way of, or extends the grant that the agent has of them.
-    pub(crate) fn grant(
+    /// Answers an acquire that need not wait.
+    pub(crate) fn grant_at_once(
+        &mut self,
+        now: Now,
+        request: Request,
+        terms: GrantTerms,
+    ) -> Result<Verdict<Acquired>, Error> {
+        let (acquired, newcomers) = self.grant(now, request, terms, 0)?;
+        self.announce_waiters(&newcomers, acquired.token);
+        Ok(Verdict::Done(acquired))
+    }
+
+    /// Grants names that nothing stands in the way of, or extends the grant that the agent has of them. Gives also
+    /// the waiters to announce once the holder knows its token.
+    fn grant(
         &mut self,
         now: Now,
         request: Request,
         terms: GrantTerms,
         waited_ms: u64,
-    ) -> Result<Acquired, Error> {
+    ) -> Result<(Acquired, Vec<u64>), Error> {
         if let Some(token) = self.locks.find_same(&request) {
-            return Ok(self.extend_same(now, Revision(token), &request, &terms, waited_ms));
+            let extended = self.extend_same(now, Revision(token), &request, &terms, waited_ms);
+            return Ok((extended, Vec::new()));
         }
         let max = self.config.limits.locks;
         let used = self.lock_grants.len();
@@ -188,16 +202,13 @@ impl Board {
             .insert(token, &request.names, reason, now.unix_ms);
         let keys = key_texts(&request.names);
         let mode = request.mode;
-        let newly_blocked = self.locks.grant(token.0, request);
+        let newcomers = self.locks.grant(token.0, request);
         self.record_lock(now, token);
         self.tail(now, Area::Lock, "granted", &keys.join(" "), Some(&agent), || {
             Some(format!("token {token}"))
         });
-        for waiter in newly_blocked {
-            self.announce_waiter(WaitId(waiter), &[token.0]);
-        }
         let expires_at = due.map(|due| now.unix_of(due));
-        Ok(Acquired {
+        let acquired = Acquired {
             token,
             keys,
             mode,
@@ -205,7 +216,14 @@ impl Board {
             expires_at,
             waited_ms,
             extended: None,
-        })
+        };
+        Ok((acquired, newcomers))
+    }
+
+    fn announce_waiters(&mut self, waiters: &[u64], token: Token) {
+        for waiter in waiters {
+            self.announce_waiter(WaitId(*waiter), &[token.0]);
+        }
     }
 
     fn extend_same(
@@ -329,8 +347,14 @@ impl Board {
             self.answer(id, Err(waited_in_vain(&request.names, waited_ms)));
             return;
         }
-        let result = self.grant(now, request, terms, waited_ms);
-        self.answer(id, result.map(BoardAnswer::LockAcquire));
+        match self.grant(now, request, terms, waited_ms) {
+            Ok((acquired, newcomers)) => {
+                let token = acquired.token;
+                self.answer(id, Ok(BoardAnswer::LockAcquire(acquired)));
+                self.announce_waiters(&newcomers, token);
+            }
+            Err(error) => self.answer(id, Err(error)),
+        }
     }
 
     fn forget_waiter(&mut self, id: WaitId) -> Option<Request> {

@@ -32,14 +32,14 @@ impl Board {
         let wait_ms = params.wait_ms.map_or(0, callboard_protocol::WaitMs::get);
         let terms = terms(call, &params);
         if self.locks.find_same(&request).is_some() {
-            return self.grant(call.now, request, terms, 0).map(Verdict::Done);
+            return self.grant_at_once(call.now, request, terms);
         }
         self.check_memory()?;
         let conflicts = self
             .locks
             .conflicts(Some(&request.agent), &request.names, request.mode);
         if conflicts.is_empty() {
-            return self.grant(call.now, request, terms, 0).map(Verdict::Done);
+            return self.grant_at_once(call.now, request, terms);
         }
         if wait_ms == 0 {
             return Err(self.lock_held(call.now, &request.names, &conflicts));
