@@ -266,7 +266,7 @@ impl Board {
             self.remove_agent_of_session(id);
         }
         self.kill_queued(call.now, name);
-        self.drop_agent(name);
+        self.drop_agent(call.now, name);
         Ok(Empty {})
     }
 

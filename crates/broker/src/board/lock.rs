@@ -18,7 +18,7 @@ use callboard_protocol::revision::{Revision, Token};
 use crate::board::{Board, Verdict, invalid_params, limit_exceeded};
 use crate::lease::{Binding, Lease, stale_token};
 use crate::lock::{Deadlock, LockName, LockNames, Request};
-use crate::now::Now;
+use crate::now::{Monotonic, Now};
 use crate::record::{LeaseRecord, LockRecord, Record};
 use crate::wait::WaitId;
 
@@ -204,9 +204,7 @@ impl Board {
         let mode = request.mode;
         let newcomers = self.locks.grant(token.0, request);
         self.record_lock(now, token);
-        self.tail(now, Area::Lock, "granted", &keys.join(" "), Some(&agent), || {
-            Some(format!("token {token}"))
-        });
+        self.tail_lock(now, "granted", &keys.join(" "), &agent, token);
         let expires_at = due.map(|due| now.unix_of(due));
         let acquired = Acquired {
             token,
@@ -236,11 +234,7 @@ impl Board {
     ) -> Acquired {
         let own = self.leases.find(token).and_then(|lease| lease.ttl_ms);
         let ttl_ms = terms.ttl_ms_asked.or(own);
-        let due = self
-            .leases
-            .extend(&mut self.deadlines, token, now.monotonic, ttl_ms);
-        self.next_revision();
-        self.record_lock(now, token);
+        let due = self.extend_lock(now, token, ttl_ms);
         Acquired {
             token,
             keys: key_texts(&request.names),
@@ -250,6 +244,25 @@ impl Board {
             waited_ms,
             extended: Some(true),
         }
+    }
+
+    /// Starts a grant's time anew; gives its new end.
+    pub(crate) fn extend_lock(&mut self, now: Now, token: Token, ttl_ms: Option<u64>) -> Option<Monotonic> {
+        let due = self
+            .leases
+            .extend(&mut self.deadlines, token, now.monotonic, ttl_ms);
+        self.next_revision();
+        self.record_lock(now, token);
+        if let Some(request) = self.locks.grant_of(token.0) {
+            let (names, agent) = (key_texts(&request.names).join(" "), request.agent.clone());
+            self.tail_lock(now, "extended", &names, &agent, token);
+        }
+        due
+    }
+
+    fn tail_lock(&mut self, now: Now, action: &'static str, names: &str, agent: &AgentName, token: Token) {
+        let detail = || Some(format!("token {token}"));
+        self.tail(now, Area::Lock, action, &names, Some(agent), detail);
     }
 
     /// Tells the holders of these grants, each once, that a waiter wants what they have.
@@ -298,15 +311,7 @@ impl Board {
             Stale::Released | Stale::Acked => "released",
             Stale::Broken => "broken",
         };
-        let detail = || Some(format!("token {token}"));
-        self.tail(
-            now,
-            Area::Lock,
-            action,
-            &keys.join(" "),
-            Some(&lease.agent),
-            detail,
-        );
+        self.tail_lock(now, action, &keys.join(" "), &lease.agent, token);
         if let Some(why) = ending.lost {
             let event = LockLost {
                 token,

@@ -167,11 +167,7 @@ impl Board {
     pub(crate) fn lock_extend(&mut self, call: &Call, params: &Extend) -> Result<Extended, Error> {
         let lease = self.own_lock(call, params.token)?;
         let ttl_ms = params.ttl_ms.map(callboard_protocol::TtlMs::get).or(lease.ttl_ms);
-        let due = self
-            .leases
-            .extend(&mut self.deadlines, params.token, call.now.monotonic, ttl_ms);
-        self.next_revision();
-        self.record_lock(call.now, params.token);
+        let due = self.extend_lock(call.now, params.token, ttl_ms);
         Ok(Extended {
             expires_at: due.map(|due| call.now.unix_of(due)),
         })

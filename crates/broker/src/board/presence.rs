@@ -176,11 +176,11 @@ impl Board {
             self.agents.change(name, |agent| agent.forget_due = Some(due));
             return;
         }
-        self.drop_agent(name);
+        self.drop_agent(now, name);
     }
 
     /// Takes a name out of the table for good.
-    pub(crate) fn drop_agent(&mut self, name: &AgentName) {
+    pub(crate) fn drop_agent(&mut self, now: Now, name: &AgentName) {
         let Some(agent) = self.agents.remove(name) else {
             return;
         };
@@ -191,6 +191,7 @@ impl Board {
         self.inboxes.forget_if_empty(name);
         self.next_revision();
         self.record(Record::AgentEnded(name.clone()));
+        self.tail(now, Area::Agent, "forgotten", name, Some(name), || None);
     }
 
     /// When an agent last called, through whichever session.
