@@ -18,7 +18,6 @@ use super::posting::{Draft, check_id, no_responders};
 use super::{label, no_message};
 use crate::board::{Board, Call, Verdict, check_text, invalid_params, not_found};
 use crate::inbox::stored::{Delivery, Header, Standing, Stored};
-use crate::inbox::takers::TakerId;
 use crate::now::Now;
 use crate::session::SessionId;
 use crate::wait::{WaitId, WaitKind};
@@ -221,17 +220,6 @@ impl Board {
         for number in self.inboxes.takers.of_session(id) {
             self.sessions.unsubscribe(id, number);
             self.inboxes.remove_taker(id, number);
-        }
-        let waits: Vec<WaitId> = self
-            .sessions
-            .table
-            .get(&id)
-            .map_or_else(Vec::new, |session| session.waits.iter().copied().collect());
-        for wait in waits {
-            if self.inboxes.takers.remove(TakerId::Receive(wait)).is_some() {
-                let message = "the agent was removed while this request waited: call agent.register first";
-                self.answer(wait, Err(Error::new(ErrorKind::AgentRequired, message)));
-            }
         }
     }
 }
