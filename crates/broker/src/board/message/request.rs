@@ -12,6 +12,7 @@ use callboard_protocol::methods::BoardAnswer;
 use callboard_protocol::methods::message::{Answered, ById, Priority, Reply, Request};
 use callboard_protocol::methods::server::Area;
 use callboard_protocol::names::{AgentName, Label};
+use callboard_protocol::params::WaitMs;
 use callboard_protocol::revision::MessageId;
 
 use super::posting::{Draft, check_id, no_responders};
@@ -45,8 +46,7 @@ impl Board {
         let kind = params.r#type.map_or_else(|| label("request"), Ok)?;
         self.check_memory()?;
         self.make_room(now, std::slice::from_ref(&target))?;
-        let timeout_ms =
-            params.timeout_ms.map_or(REQUEST_TIMEOUT_MS_DEFAULT, callboard_protocol::WaitMs::get);
+        let timeout_ms = params.timeout_ms.map_or(REQUEST_TIMEOUT_MS_DEFAULT, WaitMs::get);
         let wait = self.start_wait(call, WaitKind::Request, timeout_ms)?;
         let header = Header {
             reply_to: Some(from.clone()),
