@@ -9,7 +9,6 @@ use std::sync::Arc;
 use callboard_protocol::Json;
 use callboard_protocol::methods::Verb;
 use callboard_protocol::methods::session::{Close, Opened};
-use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::connect::{Patience, Session, Target};
@@ -133,14 +132,9 @@ impl Client {
         self.handle.shared().ended().await;
         closed.map(drop)
     }
-}
 
-impl Renewal {
-    fn new<P: Serialize + ?Sized>(method: &'static str, params: &P) -> Result<Self, ClientError> {
-        Ok(Self {
-            method,
-            params: Json::from_value(params)?,
-        })
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(self.handle.shared())
     }
 }
 

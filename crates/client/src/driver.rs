@@ -74,7 +74,7 @@ impl Driver {
 
     async fn write(&self, mut stream: &Stream) -> String {
         let mut buffer = Vec::new();
-        while self.shared.unsent(&mut buffer).await.is_some() {
+        while self.shared.unsent(&mut buffer).await {
             if let Err(error) = stream.write_all(&buffer).await {
                 // Why the daemon takes nothing more may be on its way.
                 sleep(LAST_WORDS).await;

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use callboard_protocol::methods::session::{Cancel, Opened, Unsubscribe};
 use callboard_protocol::{Call, Error, FrameError, Framing, Json, Method, RequestId};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use tokio::sync::{Notify, oneshot};
 
 use crate::feed::{End, Feed};
@@ -54,6 +55,20 @@ pub(crate) struct Renewal {
 struct Subscription {
     feed: Arc<Feed>,
     renewal: Renewal,
+}
+
+impl Renewal {
+    /// What was asked for once, but for its past, which came then.
+    pub(crate) fn new<P: Serialize>(method: &'static str, params: &P) -> Result<Self, ClientError> {
+        let mut params: Map<String, Value> = Json::from_value(params)?
+            .to()
+            .map_err(|error| ClientError::decode(method, &error))?;
+        params.remove("from_revision");
+        Ok(Self {
+            method,
+            params: Json::from_value(&params)?,
+        })
+    }
 }
 
 /// Whether requests are taken and written.
