@@ -9,18 +9,13 @@ use callboard_client::{Client, ClientError, ConnectOptions, Spawn};
 use callboard_protocol::ErrorKind;
 use serde_json::json;
 
-use crate::fake::{Fake, opened};
+use crate::fake::{Fake, opened, program};
 
-/// Options that start `script` as the daemon's program.
+/// Options that run `script` as the daemon's program.
 fn spawning(fake: &Fake, script: &str) -> ConnectOptions {
-    let program = fake.home().join("program");
-    fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::write(fake.home().join("script"), script).unwrap();
     ConnectOptions {
-        spawn: Spawn::IfNeeded {
-            program,
-            args: Vec::new(),
-        },
+        spawn: program(),
         ..fake.options()
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bytes::BytesMut;
-use callboard_client::{Client, ConnectOptions};
+use callboard_client::{Client, ConnectOptions, Spawn};
 use callboard_protocol::limits::FRAME_BYTES_CEILING;
 use callboard_protocol::{Decoder, Framing, Limits};
 use serde_json::{Value, json};
@@ -30,6 +30,14 @@ pub struct Request {
     pub id: Option<i64>,
     pub method: String,
     pub params: Value,
+}
+
+/// Starts what the file `script` in the home says.
+pub fn program() -> Spawn {
+    Spawn::IfNeeded {
+        program: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/client/program.sh")),
+        args: Vec::new(),
+    }
 }
 
 /// What `session.open` is answered with.
