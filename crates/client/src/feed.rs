@@ -145,3 +145,6 @@ impl Queue {
         Some(Event::gap(self.subscription, seq, &gap))
     }
 }
+
+#[cfg(test)]
+mod tests;
