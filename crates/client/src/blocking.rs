@@ -65,9 +65,7 @@ impl Client {
         })?;
         let client = runtime.handle.block_on(crate::Client::connect(options))?;
         runtime.serves = Some(client.shared());
-        Ok(Self {
-            inner: Arc::new(Inner { client, runtime }),
-        })
+        Ok(Self { inner: Arc::new(Inner { client, runtime }) })
     }
 
     fn wait<F: Future>(&self, future: F) -> F::Output {
@@ -106,10 +104,7 @@ impl Client {
 
     /// As [`pending`](crate::Client::pending): the call is on its way, [`Pending::wait`] gives its result.
     pub fn pending<V: Verb>(&self, params: &V) -> Pending<V::Result> {
-        Pending {
-            pending: self.inner.client.pending(params),
-            client: self.clone(),
-        }
+        Pending { pending: self.inner.client.pending(params), client: self.clone() }
     }
 
     /// As [`subscribe`](crate::Client::subscribe).
@@ -136,10 +131,7 @@ impl Client {
     }
 
     fn stream(&self, stream: crate::EventStream) -> EventStream {
-        EventStream {
-            stream,
-            client: self.clone(),
-        }
+        EventStream { stream, client: self.clone() }
     }
 }
 
@@ -256,12 +248,7 @@ impl Runtime {
         let thread = thread::Builder::new()
             .name("callboard-client".to_owned())
             .spawn(move || runtime.block_on(serve))?;
-        Ok(Self {
-            handle,
-            stop: Some(stop),
-            serves: None,
-            thread: Some(thread),
-        })
+        Ok(Self { handle, stop: Some(stop), serves: None, thread: Some(thread) })
     }
 }
 

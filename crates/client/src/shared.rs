@@ -60,14 +60,10 @@ struct Subscription {
 impl Renewal {
     /// What was asked for once, but for its past, which came then.
     pub(crate) fn new<P: Serialize>(method: &'static str, params: &P) -> Result<Self, ClientError> {
-        let mut params: Map<String, Value> = Json::from_value(params)?
-            .to()
-            .map_err(|error| ClientError::decode(method, &error))?;
+        let mut params: Map<String, Value> =
+            Json::from_value(params)?.to().map_err(|error| ClientError::decode(method, &error))?;
         params.remove("from_revision");
-        Ok(Self {
-            method,
-            params: Json::from_value(&params)?,
-        })
+        Ok(Self { method, params: Json::from_value(&params)? })
     }
 }
 
@@ -152,7 +148,7 @@ impl Shared {
             let mut state = self.lock();
             match &state.phase {
                 Phase::Up | Phase::Away => {}
-                Phase::Closing => return Err(ClientError::disconnected(&"this client was closed".into())),
+                Phase::Closing => return Err(ClientError::closed()),
                 Phase::Ended(reason) => return Err(ClientError::disconnected(reason)),
             }
             state.write(method, params, waiter)?
@@ -176,9 +172,7 @@ impl Shared {
     pub(crate) fn cancel(&self, id: i64) {
         let withdrawn = self.lock().waiters.remove(&id);
         if withdrawn.is_some() {
-            let cancel = Cancel {
-                id: RequestId::from(id),
-            };
+            let cancel = Cancel { id: RequestId::from(id) };
             // Fails only when there is no connection, and then nothing waits at the daemon either.
             let _ = self.send(Method::SessionCancel.name(), &cancel, None);
         }
@@ -207,9 +201,7 @@ impl Shared {
             state.notices.retain(|other| !Arc::ptr_eq(other, feed));
             let bound = state.subscriptions.get(&subscription);
             let is_this = bound.is_some_and(|bound| Arc::ptr_eq(&bound.feed, feed));
-            is_this
-                .then(|| state.subscriptions.remove(&subscription))
-                .flatten()
+            is_this.then(|| state.subscriptions.remove(&subscription)).flatten()
         };
         if removed.is_some() {
             self.unsubscribe(subscription);
@@ -220,11 +212,7 @@ impl Shared {
     fn unsubscribe(&self, subscription: u64) {
         if self.lock().strays.insert(subscription) {
             // Fails only when there is no connection; the next one does not make it anew.
-            let _ = self.send(
-                Method::SessionUnsubscribe.name(),
-                &Unsubscribe { subscription },
-                None,
-            );
+            let _ = self.send(Method::SessionUnsubscribe.name(), &Unsubscribe { subscription }, None);
         }
     }
 }
@@ -239,11 +227,7 @@ impl State {
         let id = self.next_id;
         self.next_id += 1;
         let request_id = RequestId::from(id);
-        let call = Call {
-            id: waiter.is_some().then_some(&request_id),
-            method,
-            params,
-        };
+        let call = Call { id: waiter.is_some().then_some(&request_id), method, params };
         let start = self.unsent.len();
         Framing::LengthDelimited.encode_value(&call, &mut self.unsent)?;
         let size = self.unsent.len() - start - HEADER_BYTES;

@@ -11,12 +11,7 @@ use super::*;
 /// An event with further members; some 40 bytes without.
 fn event(seq: u64, members: &str) -> Event {
     let params = format!(r#"{{"subscription":7,"seq":{seq},"kind":"k"{members}}}"#);
-    Event {
-        subscription: 7,
-        seq,
-        kind: "k".to_owned(),
-        params: Json::parse(&params).unwrap(),
-    }
+    Event { subscription: 7, seq, kind: "k".to_owned(), params: Json::parse(&params).unwrap() }
 }
 
 fn gap_of(event: &Event) -> Gap {

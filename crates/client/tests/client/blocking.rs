@@ -21,10 +21,7 @@ fn together(program: impl FnOnce(Client) + Send + 'static, daemon: impl AsyncFnO
         let mut peer = fake.accept().await;
         peer.expect("session.open", opened(false)).await;
         daemon(&mut peer).await;
-        assert!(
-            peer.next().await.is_none(),
-            "the connection ends with its last user"
-        );
+        assert!(peer.next().await.is_none(), "the connection ends with its last user");
         program.join().unwrap();
     });
 }
@@ -40,9 +37,7 @@ fn verbs_block_until_they_are_answered() {
         assert_eq!(error.kind(), Some(ErrorKind::InvalidParams));
     };
     together(program, async |peer| {
-        let set = peer
-            .expect("kv.set", json!({"revision": 1, "created": true}))
-            .await;
+        let set = peer.expect("kv.set", json!({"revision": 1, "created": true})).await;
         assert_eq!(set.params, json!({"key": "a", "value": [1, 2]}));
         let ping = peer.read("server.ping").await;
         let counts = json!({"queued": 2, "leased": 0, "dead": 0, "oldest_ms": null});

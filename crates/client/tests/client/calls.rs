@@ -8,9 +8,7 @@ use serde_json::json;
 use crate::fake::{Fake, Peer};
 
 fn get(key: &str) -> kv::Get {
-    kv::Get {
-        key: Key::new(key).unwrap(),
-    }
+    kv::Get { key: Key::new(key).unwrap() }
 }
 
 #[tokio::test]
@@ -33,11 +31,7 @@ async fn a_session_is_opened_with_what_the_options_say() {
     let mut options = fake.options();
     options.namespace = Some("n".parse().unwrap());
     options.agent = Some("ada".parse().unwrap());
-    options.program = Program {
-        name: Some("p".parse().unwrap()),
-        version: None,
-        pid: Some(1),
-    };
+    options.program = Program { name: Some("p".parse().unwrap()), version: None, pid: Some(1) };
     let daemon = async {
         let mut peer = fake.accept().await;
         peer.expect("session.open", crate::fake::opened(false)).await
@@ -52,20 +46,13 @@ async fn a_session_is_opened_with_what_the_options_say() {
 async fn a_thousand_calls_are_on_their_way_at_once_and_answered_in_any_order() {
     let fake = Fake::new();
     let (client, mut peer) = fake.connect().await;
-    let calls: Vec<_> = (0..1000)
-        .map(|index| client.pending(&get(&index.to_string())))
-        .collect();
+    let calls: Vec<_> = (0..1000).map(|index| client.pending(&get(&index.to_string()))).collect();
     let mut requests = Vec::new();
     while requests.len() < 1000 {
         requests.push(peer.next().await.unwrap());
     }
-    let asked = requests
-        .iter()
-        .map(|request| request.params["key"].as_str().unwrap());
-    assert!(
-        asked.eq((0..1000).map(|index| index.to_string())),
-        "in the order made"
-    );
+    let asked = requests.iter().map(|request| request.params["key"].as_str().unwrap());
+    assert!(asked.eq((0..1000).map(|index| index.to_string())), "in the order made");
     let answer = async {
         for request in requests.iter().rev() {
             let value = request.params["key"].clone();
@@ -105,9 +92,7 @@ async fn errors_are_typed_and_keep_their_details() {
         let held = client.call(&acquire).await.unwrap_err();
         assert_eq!(held.kind(), Some(ErrorKind::LockHeld));
         assert_eq!(held.to_string(), "held");
-        let ClientError::Rpc(error) = held else {
-            panic!("{held:?}")
-        };
+        let ClientError::Rpc(error) = held else { panic!("{held:?}") };
         assert_eq!(error.details["conflicts"], json!([1]));
         let decode = client.call(&server::Ping {}).await.unwrap_err();
         assert!(matches!(decode, ClientError::Decode { .. }), "{decode:?}");
@@ -121,10 +106,8 @@ async fn any_method_can_be_called_by_name() {
     let (client, mut peer) = fake.connect().await;
     let params = Json::parse(r#"{"depth": 1.0}"#).unwrap();
     let answer = json!({"new": [1]});
-    let (result, request) = tokio::join!(
-        client.call_raw("later.method", &params),
-        peer.expect("later.method", answer)
-    );
+    let (result, request) =
+        tokio::join!(client.call_raw("later.method", &params), peer.expect("later.method", answer));
     assert_eq!(result.unwrap().as_str(), r#"{"new":[1]}"#);
     assert_eq!(request.params, json!({"depth": 1.0}));
 }
@@ -136,10 +119,7 @@ async fn a_notification_has_no_id_and_a_last_one_is_still_written() {
     client.notify(&get("a")).await.unwrap();
     drop(client);
     assert_eq!(peer.read("kv.get").await.id, None);
-    assert!(
-        peer.next().await.is_none(),
-        "the connection ends with its last user"
-    );
+    assert!(peer.next().await.is_none(), "the connection ends with its last user");
 }
 
 #[tokio::test]
@@ -149,10 +129,7 @@ async fn a_request_that_fits_into_no_frame_fails_alone() {
     let large = Json::from_value(&"x".repeat(70_000)).unwrap();
     let error = client.call_raw("kv.set", &large).await.unwrap_err();
     assert_eq!(error.kind(), Some(ErrorKind::FrameTooLarge));
-    let (pong, _) = tokio::join!(
-        client.call(&server::Ping {}),
-        peer.expect("server.ping", json!({}))
-    );
+    let (pong, _) = tokio::join!(client.call(&server::Ping {}), peer.expect("server.ping", json!({})));
     pong.unwrap();
 }
 

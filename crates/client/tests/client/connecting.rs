@@ -14,19 +14,14 @@ use crate::fake::{Fake, opened, program};
 /// Options that run `script` as the daemon's program.
 fn spawning(fake: &Fake, script: &str) -> ConnectOptions {
     fs::write(fake.home().join("script"), script).unwrap();
-    ConnectOptions {
-        spawn: program(),
-        ..fake.options()
-    }
+    ConnectOptions { spawn: program(), ..fake.options() }
 }
 
 #[tokio::test]
 async fn nobody_there_is_said_at_once_with_path_and_advice() {
     let fake = Fake::absent();
     let error = Client::connect(fake.options()).await.unwrap_err();
-    let ClientError::Unreachable { path, errno, .. } = &error else {
-        panic!("{error:?}")
-    };
+    let ClientError::Unreachable { path, errno, .. } = &error else { panic!("{error:?}") };
     assert_eq!(*path, fake.socket());
     assert_eq!(*errno, Some(2));
     assert!(error.to_string().contains("callboard daemon"), "{error}");
@@ -46,10 +41,7 @@ async fn a_path_too_long_for_an_address_is_named_with_its_length() {
     let mut options = fake.options();
     options.socket = Some(PathBuf::from(format!("/{}", "x".repeat(150))));
     let error = Client::connect(options).await.unwrap_err();
-    assert!(
-        matches!(error, ClientError::PathTooLong { len: 151, .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, ClientError::PathTooLong { len: 151, .. }), "{error:?}");
     assert!(error.to_string().contains("151"), "{error}");
 }
 
@@ -103,10 +95,7 @@ async fn a_daemon_that_does_not_answer_is_a_timeout() {
     let mut options = fake.options();
     options.connect_timeout = Duration::from_millis(30);
     let error = Client::connect(options).await.unwrap_err();
-    assert!(
-        matches!(error, ClientError::Timeout { after_ms: 30, .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, ClientError::Timeout { after_ms: 30, .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -129,10 +118,7 @@ async fn the_daemon_is_started_where_nobody_listens() {
     fake.listen();
     fake.accept().await.expect("session.open", opened(false)).await;
     connecting.await.unwrap().unwrap();
-    let mode = fs::metadata(home.join("daemon.log"))
-        .unwrap()
-        .permissions()
-        .mode();
+    let mode = fs::metadata(home.join("daemon.log")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
 
@@ -142,9 +128,7 @@ async fn a_daemon_that_ends_leaves_its_last_words_in_the_error() {
     let mut options = spawning(&fake, "echo 'the configuration is wrong' >&2; exit 3");
     options.connect_timeout = Duration::from_millis(500);
     let error = Client::connect(options).await.unwrap_err();
-    let ClientError::DaemonEnded { lines, .. } = &error else {
-        panic!("{error:?}")
-    };
+    let ClientError::DaemonEnded { lines, .. } = &error else { panic!("{error:?}") };
     assert_eq!(&**lines, "the configuration is wrong");
     assert!(error.to_string().contains("exit status: 3"), "{error}");
 }
@@ -154,10 +138,7 @@ async fn a_program_that_is_not_there_is_named() {
     let fake = Fake::absent();
     let mut options = fake.options();
     let program = fake.home().join("missing");
-    options.spawn = Spawn::IfNeeded {
-        program: program.clone(),
-        args: Vec::new(),
-    };
+    options.spawn = Spawn::IfNeeded { program: program.clone(), args: Vec::new() };
     let error = Client::connect(options).await.unwrap_err();
     assert!(error.to_string().contains(&*program.to_string_lossy()), "{error}");
     assert!(matches!(error, ClientError::Spawn { .. }), "{error:?}");

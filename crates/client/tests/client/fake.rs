@@ -59,10 +59,7 @@ pub fn info(started_at: u64) -> Value {
 
 impl Fake {
     pub fn new() -> Self {
-        let mut fake = Self {
-            directory: tempfile::tempdir().unwrap(),
-            listener: None,
-        };
+        let mut fake = Self { directory: tempfile::tempdir().unwrap(), listener: None };
         fake.listen();
         fake
     }
@@ -99,27 +96,16 @@ impl Fake {
     }
 
     pub fn options(&self) -> ConnectOptions {
-        ConnectOptions {
-            home: Some(self.home()),
-            socket: Some(self.socket()),
-            ..ConnectOptions::default()
-        }
+        ConnectOptions { home: Some(self.home()), socket: Some(self.socket()), ..ConnectOptions::default() }
     }
 
     pub fn resuming(&self) -> ConnectOptions {
-        ConnectOptions {
-            resume: true,
-            ..self.options()
-        }
+        ConnectOptions { resume: true, ..self.options() }
     }
 
     pub async fn accept(&self) -> Peer {
         let (stream, _) = self.listener.as_ref().unwrap().accept().await.unwrap();
-        Peer {
-            stream,
-            decoder: Decoder::new(FRAME_BYTES_CEILING),
-            buffer: BytesMut::new(),
-        }
+        Peer { stream, decoder: Decoder::new(FRAME_BYTES_CEILING), buffer: BytesMut::new() }
     }
 
     /// A client and the other end of its connection.
@@ -182,13 +168,11 @@ impl Peer {
     }
 
     pub async fn reply(&mut self, request: &Request, result: Value) {
-        self.send(&json!({"jsonrpc": "2.0", "id": request.id, "result": result}))
-            .await;
+        self.send(&json!({"jsonrpc": "2.0", "id": request.id, "result": result})).await;
     }
 
     pub async fn refuse(&mut self, request: &Request, error: Value) {
-        self.send(&json!({"jsonrpc": "2.0", "id": request.id, "error": error}))
-            .await;
+        self.send(&json!({"jsonrpc": "2.0", "id": request.id, "error": error})).await;
     }
 
     pub async fn event(&mut self, subscription: u64, seq: u64, kind: &str) {

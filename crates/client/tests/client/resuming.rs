@@ -33,9 +33,7 @@ async fn made_anew(resumed: bool, started_at: u64) -> Value {
     seqs(&mut stream, &mut peer, 1, 1).await;
     drop(peer);
     let mut peer = fake.reopen(resumed, started_at).await;
-    let again = peer
-        .expect("kv.watch", json!({"subscription": 7, "revision": 20}))
-        .await;
+    let again = peer.expect("kv.watch", json!({"subscription": 7, "revision": 20})).await;
     let gap = stream.next().await.unwrap();
     assert!(gap.is_gap());
     assert_eq!((gap.subscription, gap.seq), (7, 0));
@@ -44,10 +42,7 @@ async fn made_anew(resumed: bool, started_at: u64) -> Value {
     seqs(&mut stream, &mut peer, 7, 1).await;
     assert_eq!(stream.subscription(), 7);
     drop(stream);
-    assert_eq!(
-        peer.read("session.unsubscribe").await.params,
-        json!({"subscription": 7})
-    );
+    assert_eq!(peer.read("session.unsubscribe").await.params, json!({"subscription": 7}));
     again.params
 }
 
@@ -72,11 +67,7 @@ async fn a_resumed_session_goes_on_with_its_subscriptions() {
 #[tokio::test]
 async fn a_session_that_was_too_late_subscribes_again() {
     let params = made_anew(false, 1).await;
-    assert_eq!(
-        params,
-        json!({"key": "a"}),
-        "what came already is not asked for again"
-    );
+    assert_eq!(params, json!({"key": "a"}), "what came already is not asked for again");
 }
 
 #[tokio::test]
@@ -96,8 +87,7 @@ async fn what_was_under_way_is_never_sent_twice_and_what_comes_meanwhile_waits()
     let later = client.pending(&server::ReadStats {});
     let mut peer = fake.reopen(true, 1).await;
     let request = peer.read("server.stats").await;
-    peer.reply(&request, serde_json::to_value(server::Stats::default()).unwrap())
-        .await;
+    peer.reply(&request, serde_json::to_value(server::Stats::default()).unwrap()).await;
     later.await.unwrap();
 }
 
@@ -135,11 +125,5 @@ async fn a_daemon_that_stays_away_ends_calls_and_streams() {
     fake.leave();
     drop(peer);
     assert_eq!(stream.next().await, None);
-    assert!(
-        client
-            .call(&server::Ping {})
-            .await
-            .unwrap_err()
-            .is_connection_loss()
-    );
+    assert!(client.call(&server::Ping {}).await.unwrap_err().is_connection_loss());
 }

@@ -38,11 +38,7 @@ fn serve() {
         thread::sleep(LIFE);
         std::process::exit(2);
     });
-    let mut winners = File::options()
-        .append(true)
-        .create(true)
-        .open(home.join("winners"))
-        .unwrap();
+    let mut winners = File::options().append(true).create(true).open(home.join("winners")).unwrap();
     writeln!(winners, "{}", std::process::id()).unwrap();
     let listener = UnixListener::bind(std::env::var_os("CALLBOARD_SOCKET").unwrap()).unwrap();
     let sessions: Vec<_> = (0..clients.parse().unwrap())
@@ -80,10 +76,7 @@ async fn many_clients_at_once_end_with_one_daemon() {
     let directory = tempfile::tempdir().unwrap();
     let home = directory.path();
     let this = std::env::current_exe().unwrap();
-    let script = format!(
-        "{CLIENTS_VARIABLE}={CLIENTS} exec {} --exact stand_in::serve",
-        this.display()
-    );
+    let script = format!("{CLIENTS_VARIABLE}={CLIENTS} exec {} --exact stand_in::serve", this.display());
     fs::write(home.join("script"), script).unwrap();
     let connecting: Vec<_> = (0..CLIENTS)
         .map(|_| {

@@ -25,8 +25,7 @@ async fn no_event_is_lost_between_the_answer_and_the_stream() {
     let daemon = async {
         let request = peer.read("agent.watch").await;
         let answer = json!({"jsonrpc": "2.0", "id": request.id, "result": {"subscription": 3}});
-        peer.send_all(&[answer, event(3, 1, "agent.joined"), event(3, 2, "agent.left")])
-            .await;
+        peer.send_all(&[answer, event(3, 1, "agent.joined"), event(3, 2, "agent.left")]).await;
     };
     let watch = agent::Watch {};
     let (stream, ()) = tokio::join!(client.subscribe(&watch), daemon);
@@ -44,12 +43,7 @@ async fn each_stream_has_its_own_events_and_notices_have_the_rest() {
     peer.event(0, 1, "lock.lost").await;
     let mut first = subscribe(&client, &mut peer, 1).await;
     let mut second = subscribe(&client, &mut peer, 2).await;
-    peer.send_all(&[
-        event(2, 1, "two"),
-        event(1, 1, "one"),
-        event(0, 2, "deadline_soon"),
-    ])
-    .await;
+    peer.send_all(&[event(2, 1, "two"), event(1, 1, "one"), event(0, 2, "deadline_soon")]).await;
     assert_eq!(head(first.next().await), (1, 1, "one".to_owned()));
     assert_eq!(head(second.next().await), (2, 1, "two".to_owned()));
     let mut notices = client.notices();
@@ -66,10 +60,7 @@ async fn dropping_a_stream_ends_its_subscription() {
     let request = peer.read("session.unsubscribe").await;
     assert_eq!(request.params, json!({"subscription": 5}));
     peer.event(5, 1, "late").await;
-    let (pong, _) = tokio::join!(
-        client.call(&server::Ping {}),
-        peer.expect("server.ping", json!({}))
-    );
+    let (pong, _) = tokio::join!(client.call(&server::Ping {}), peer.expect("server.ping", json!({})));
     pong.unwrap();
 }
 
