@@ -199,6 +199,7 @@ async fn accept(
             name = &mut stop => {
                 tracing::info!(signal = name, "stopping");
                 host.begin_stop(0);
+                return;
             }
             () = host.draining.cancelled() => return,
         }
