@@ -8,8 +8,20 @@
 
 mod harness;
 
+mod activation;
+mod disk;
 mod ends;
 mod envelope;
+mod flow;
 mod framing;
+mod grace;
+mod idle;
+mod instances;
+mod limits;
 mod order;
+mod resume;
+mod restart;
+mod sessions;
+mod socket;
+mod stop;
 mod texts;
