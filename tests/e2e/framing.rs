@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::harness::{Framing, Home, PATIENCE, Raw};
+use crate::harness::{Framing, Home, PATIENCE, Raw, resident_kib, wait_for};
 
 const PING: &str = r#"{"id":1,"method":"server.ping"}"#;
 const PONG: &str = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
@@ -199,7 +199,7 @@ fn a_client_that_leaves_after_a_fatal_error_is_not_waited_for() {
     client.expect_end();
     client.writer().shutdown(Shutdown::Both).expect("a hang-up");
     let mut other = home.connect();
-    crate::harness::wait_for("the connection is gone", || {
+    wait_for("the connection is gone", || {
         (other.call("server.stats", json!({}))["connections"] == 1).then_some(())
     });
 }
@@ -216,12 +216,4 @@ fn a_length_announced_costs_no_memory() {
     home.connect().call("server.ping", json!({}));
     let grown = resident_kib(daemon.pid()).saturating_sub(before);
     assert!(grown < 64 << 10, "200 announcements cost {grown} KiB");
-}
-
-/// Memory of a process; 0 where the system does not tell it in a file.
-fn resident_kib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
-    kib.unwrap_or(0)
 }
