@@ -230,13 +230,15 @@ impl Board {
                 format!("no agent is called {name}: agent.list gives those that are known"),
             ));
         }
+        let sessions: Vec<_> = self.sessions.of_agent(name).collect();
+        for id in &sessions {
+            self.agent_of_session_removed(*id);
+        }
         let tokens = self.leases.of_agent(name);
         self.end_leases(call.now, &tokens);
         self.leave(call.now, name, LeftWhy::Removed);
-        let sessions: Vec<_> = self.sessions.of_agent(name).collect();
         for id in sessions {
             self.sessions.set_agent(id, None);
-            self.agent_of_session_removed(id);
         }
         self.kill_queued(call.now, name);
         self.drop_agent(name);

@@ -263,7 +263,7 @@ impl Board {
         };
         match subscription.to {
             Subscribed::Watch(watch) => self.watches.remove(&watch.scope, id, number),
-            Subscribed::Inbox(_) => self.inboxes.remove_taker(id, number),
+            Subscribed::Inbox => self.inboxes.remove_taker(id, number),
             Subscribed::Topic => self.topics.remove(id, number),
             Subscribed::Agents => {
                 self.agents.watchers.remove(&(id, number));

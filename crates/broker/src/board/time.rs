@@ -35,6 +35,7 @@ impl Board {
             Deadline::Message(id) => self.message_ran_out(now, id),
             Deadline::ForgetMessage(id) => self.forget_message(id),
             Deadline::ForgetDedupe(id) => self.forget_dedupe(id),
+            Deadline::Feed(session) => self.feed_takers(now, session),
         }
     }
 

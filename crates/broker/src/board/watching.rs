@@ -109,7 +109,7 @@ impl Board {
         let walking =
             session.subscriptions.iter().find_map(|(number, subscription)| match &subscription.to {
                 Subscribed::Watch(Watch { walk: Some(_), .. }) => Some(*number),
-                Subscribed::Watch(_) | Subscribed::Inbox(_) | Subscribed::Topic => None,
+                Subscribed::Watch(_) | Subscribed::Inbox | Subscribed::Topic => None,
                 Subscribed::Agents | Subscribed::Tail(_) => None,
             });
         let Some(number) = walking else { return };
