@@ -191,6 +191,8 @@ pub struct MessageRecord {
     pub priority: Priority,
     /// When it was sent, in Unix milliseconds.
     pub sent_at: u64,
+    /// Its TTL in milliseconds; it starts anew when a dead message is requeued after its end.
+    pub ttl_ms: u64,
     /// When its TTL ends, in Unix milliseconds.
     pub expires_at: u64,
     /// Whether it is a question of `message.request`.

@@ -21,6 +21,7 @@ use callboard_protocol::methods::message::{
 use callboard_protocol::methods::server::Area;
 use callboard_protocol::methods::{Empty, lock::Extended};
 use callboard_protocol::names::{AgentName, Label};
+use callboard_protocol::params::TtlMs;
 use callboard_protocol::revision::{MessageId, Revision, Token};
 
 use crate::board::{Board, Call, check_text, invalid_params, not_found};
@@ -62,7 +63,7 @@ impl Board {
         check_text("subject", params.subject.as_ref())?;
         check_id("correlation_id", params.correlation_id.as_ref())?;
         check_id("thread_id", params.thread_id.as_ref())?;
-        let ttl_ms = params.ttl_ms.map_or(MESSAGE_TTL_MS_DEFAULT, callboard_protocol::TtlMs::get);
+        let ttl_ms = params.ttl_ms.map_or(MESSAGE_TTL_MS_DEFAULT, TtlMs::get);
         let delay_ms = params.delay_ms.unwrap_or(0);
         if delay_ms >= ttl_ms {
             let message = format!(

@@ -89,7 +89,7 @@ impl Board {
             .collect();
         for name in &agents {
             self.leave(now, name, callboard_protocol::event::LeftWhy::Removed);
-            self.drop_agent(name);
+            self.drop_agent(now, name);
         }
         keys.len() + tokens.len() + messages + agents.len()
     }

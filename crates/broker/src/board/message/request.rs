@@ -12,13 +12,13 @@ use callboard_protocol::methods::BoardAnswer;
 use callboard_protocol::methods::message::{Answered, ById, Priority, Reply, Request};
 use callboard_protocol::methods::server::Area;
 use callboard_protocol::names::{AgentName, Label};
+use callboard_protocol::params::WaitMs;
 use callboard_protocol::revision::MessageId;
 
 use super::posting::{Draft, check_id, no_responders};
 use super::{label, no_message};
 use crate::board::{Board, Call, Verdict, check_text, invalid_params, not_found};
 use crate::inbox::stored::{Delivery, Header, Standing, Stored};
-use crate::inbox::takers::TakerId;
 use crate::now::Now;
 use crate::session::SessionId;
 use crate::wait::{WaitId, WaitKind};
@@ -46,8 +46,7 @@ impl Board {
         let kind = params.r#type.map_or_else(|| label("request"), Ok)?;
         self.check_memory()?;
         self.make_room(now, std::slice::from_ref(&target))?;
-        let timeout_ms =
-            params.timeout_ms.map_or(REQUEST_TIMEOUT_MS_DEFAULT, callboard_protocol::WaitMs::get);
+        let timeout_ms = params.timeout_ms.map_or(REQUEST_TIMEOUT_MS_DEFAULT, WaitMs::get);
         let wait = self.start_wait(call, WaitKind::Request, timeout_ms)?;
         let header = Header {
             reply_to: Some(from.clone()),
@@ -221,17 +220,6 @@ impl Board {
         for number in self.inboxes.takers.of_session(id) {
             self.sessions.unsubscribe(id, number);
             self.inboxes.remove_taker(id, number);
-        }
-        let waits: Vec<WaitId> = self
-            .sessions
-            .table
-            .get(&id)
-            .map_or_else(Vec::new, |session| session.waits.iter().copied().collect());
-        for wait in waits {
-            if self.inboxes.takers.remove(TakerId::Receive(wait)).is_some() {
-                let message = "the agent was removed while this request waited: call agent.register first";
-                self.answer(wait, Err(Error::new(ErrorKind::AgentRequired, message)));
-            }
         }
     }
 }

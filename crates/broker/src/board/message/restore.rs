@@ -61,6 +61,7 @@ impl Board {
             thread_id: header.thread_id,
             priority: header.priority,
             sent_at: header.sent_at,
+            ttl_ms: stored.ttl_ms,
             expires_at: now.unix_of(stored.due),
             request: stored.request,
             answer: stored.answer,
@@ -157,13 +158,13 @@ impl Board {
             priority: record.priority,
             sent_at: record.sent_at,
         };
-        let ttl_ms = record.expires_at.saturating_sub(record.sent_at).max(1);
         let dedupe_until = record.sent_at.saturating_add(DEDUPE_MS);
         let dedupe = record
             .dedupe
             .filter(|_| dedupe_until > now.unix_ms)
             .and_then(|dedupe| Some((header.from.clone()?, dedupe)));
-        let mut stored = Stored::new(header, record.payload, ttl_ms, now.due_at(record.expires_at));
+        let due = now.due_at(record.expires_at);
+        let mut stored = Stored::new(header, record.payload, record.ttl_ms, due);
         stored.request = record.request;
         stored.answer = record.answer;
         stored.late = record.late;
@@ -195,7 +196,8 @@ impl Board {
     }
 
     fn restored_standing(&mut self, now: Now, record: &DeliveryRecord) -> (Standing, bool) {
-        let ready_at = record.ready_at.map(|ready_at| now.due_at(ready_at));
+        let ready_at = record.ready_at.filter(|ready_at| *ready_at > now.unix_ms);
+        let ready_at = ready_at.map(|ready_at| now.due_at(ready_at));
         let standing = match record.state {
             DeliveryState::Queued => Standing::Queued { ready_at },
             DeliveryState::Leased => {

@@ -10,7 +10,7 @@ use callboard_protocol::methods::BoardAnswer;
 use callboard_protocol::methods::lock::Bind;
 use callboard_protocol::methods::message::{Message, Receive, Received, Subscribe, Subscribed};
 use callboard_protocol::names::{AgentName, Label};
-use callboard_protocol::params::TtlMs;
+use callboard_protocol::params::{ListLimit, TtlMs, WaitMs};
 use callboard_protocol::revision::{MessageId, Token};
 
 use crate::board::{Board, Call, Verdict, invalid_params};
@@ -36,11 +36,11 @@ impl Board {
             filter: Filter { types: params.types, from: params.from, correlation_id: params.correlation_id },
             lease_ms: lease_ms(params.lease_ms),
             binding: binding(call, params.bind),
-            max: params.max.map_or(1, callboard_protocol::ListLimit::get),
+            max: params.max.map_or(1, ListLimit::get),
         };
         self.settle_inbox(call.now, &agent);
         let messages = self.take_ready(call.now, &agent, &terms);
-        let wait_ms = params.wait_ms.map_or(0, callboard_protocol::WaitMs::get);
+        let wait_ms = params.wait_ms.map_or(0, WaitMs::get);
         if !messages.is_empty() || wait_ms == 0 {
             return Ok(Verdict::Done(Received { messages }));
         }
