@@ -227,9 +227,8 @@ pub struct Reply {
     pub r#type: Option<Label>,
 }
 
-/// The id of a message, as an answer or as the only parameter.
+/// An answer that is a message's id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ById {
     /// The message's id.
     pub id: MessageId,
