@@ -233,6 +233,7 @@ impl Board {
         let sessions: Vec<_> = self.sessions.of_agent(name).collect();
         for id in &sessions {
             self.refuse_waits(call.now, *id);
+            self.agent_of_session_removed(*id);
         }
         let tokens = self.leases.of_agent(name);
         self.end_leases(call.now, &tokens);

@@ -293,7 +293,6 @@ impl Board {
         } else {
             self.record(Record::SessionEnded(id));
         }
-        self.agent_of_session_removed(id);
     }
 
     /// Refuses what a session waits for, as its agent is removed.
