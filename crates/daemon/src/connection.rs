@@ -242,7 +242,9 @@ impl Connection {
         let has_waiting = self.phase == Phase::HalfClosed && self.has_waiting();
         let is_flushed = self.busy.is_none() && self.is_flushed();
         match self.phase {
-            Phase::HalfClosed if is_flushed && self.input.is_empty() && !has_waiting => self.phase = Phase::Closed,
+            Phase::HalfClosed if is_flushed && self.input.is_empty() && !has_waiting => {
+                self.phase = Phase::Closed
+            }
             Phase::Closing if is_flushed => self.phase = Phase::Closed,
             Phase::Lingering if is_flushed && self.deadline.is_none() => self.start_linger(context),
             Phase::Open | Phase::HalfClosed | Phase::Closing | Phase::Lingering | Phase::Closed => {}
