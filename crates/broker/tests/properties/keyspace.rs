@@ -1,53 +1,18 @@
 //! The keyspace against a map, with watchers that must always know what the map holds.
 
-use std::collections::BTreeMap;
-
 use callboard_broker::SessionId;
 use callboard_protocol::limits::Limits;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, Event};
+use crate::model::{Condition, Entry, KEYS, Model, NEVER, Op, op, ttl};
 use crate::watchers::{Change, Fold, Watcher, fold_before};
 
-const KEYS: [&str; 26] = [
-    "a", "a/0", "a/1", "a/2", "a/3", "a/4", "a/5", "a/6", "a/7", "a/8", "b", "b/0", "b/1", "b/2", "b/3",
-    "b/4", "b/5", "b/6", "b/7", "b/8", "c", "ca", "cb", "cc", "cd", "ce",
-];
 const PREFIXES: [&str; 5] = ["", "a", "a/", "c", "zzz"];
 const WATCHERS_MAX: usize = 6;
 /// Events that the board keeps: few, so that they run out.
 const HISTORY: usize = 12;
-
-/// What an op demands of its key.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Condition {
-    None,
-    Absent,
-    PresentRevision,
-    NeverRevision,
-}
-
-/// A revision that nothing has.
-const NEVER: u64 = 1 << 50;
-
-#[derive(Debug, Clone)]
-enum Op {
-    Set {
-        key: usize,
-        value: i64,
-        ttl_ms: Option<u64>,
-        keep_ttl: bool,
-        condition: Condition,
-    },
-    Delete {
-        key: usize,
-        condition: Condition,
-    },
-    Get {
-        key: usize,
-    },
-}
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -90,30 +55,6 @@ enum Step {
     FireTimer,
 }
 
-fn ttl() -> impl Strategy<Value = Option<u64>> {
-    prop::option::weighted(0.6, 1..60u64)
-}
-
-/// `own` is the condition that is generated besides the others: inside a transaction nobody knows the present revision.
-fn op(own: Condition) -> impl Strategy<Value = Op> {
-    let condition = move || {
-        prop_oneof![
-            6 => Just(Condition::None),
-            2 => Just(own),
-            1 => Just(Condition::Absent),
-            1 => Just(Condition::NeverRevision),
-        ]
-    };
-    let key = || 0..KEYS.len();
-    prop_oneof![
-        6 => (key(), 0..3i64, ttl(), any::<bool>(), condition()).prop_map(|(key, value, ttl_ms, keep_ttl, condition)| {
-            Op::Set { key, value, ttl_ms, keep_ttl: keep_ttl && ttl_ms.is_none(), condition }
-        }),
-        2 => (key(), condition()).prop_map(|(key, condition)| Op::Delete { key, condition }),
-        2 => key().prop_map(|key| Op::Get { key }),
-    ]
-}
-
 fn step() -> impl Strategy<Value = Step> {
     let index = any::<prop::sample::Index>;
     let key = || 0..KEYS.len();
@@ -138,153 +79,6 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..40u64, any::<bool>()).prop_map(|(ms, is_late)| Step::Tick { ms, is_late }),
         1 => Just(Step::FireTimer),
     ]
-}
-
-#[derive(Debug, Clone)]
-struct Entry {
-    value: i64,
-    revision: u64,
-    due: Option<u64>,
-}
-
-/// Entries that are over stay until they are set again: nobody sees them.
-#[derive(Debug, Clone, Default)]
-struct Model {
-    now: u64,
-    entries: BTreeMap<&'static str, Entry>,
-}
-
-impl Model {
-    fn live(&self, key: &str) -> Option<&Entry> {
-        self.entries
-            .get(key)
-            .filter(|entry| entry.due.is_none_or(|due| due > self.now))
-    }
-
-    fn revision(&self, key: &str) -> u64 {
-        self.live(key).map_or(0, |entry| entry.revision)
-    }
-
-    /// The parameters of a condition, and the error that it comes to.
-    fn condition(&self, key: &str, condition: Condition, params: &mut Value) -> Option<&'static str> {
-        let present = self.revision(key);
-        match condition {
-            Condition::None => None,
-            Condition::Absent => {
-                params["if_absent"] = json!(true);
-                (present != 0).then_some("already_exists")
-            }
-            Condition::PresentRevision => {
-                params["if_revision"] = json!(present);
-                None
-            }
-            Condition::NeverRevision => {
-                params["if_revision"] = json!(NEVER);
-                Some("revision_mismatch")
-            }
-        }
-    }
-
-    /// An op's parameters and the error that it comes to.
-    fn request(&self, op: &Op) -> (&'static str, Value, Option<&'static str>) {
-        match op {
-            Op::Set {
-                key,
-                value,
-                ttl_ms,
-                keep_ttl,
-                condition,
-            } => {
-                let mut params =
-                    json!({"key": KEYS[*key], "value": value, "ttl_ms": ttl_ms, "keep_ttl": keep_ttl});
-                let error = self.condition(KEYS[*key], *condition, &mut params);
-                ("set", params, error)
-            }
-            Op::Delete { key, condition } => {
-                let mut params = json!({"key": KEYS[*key]});
-                let condition = if *condition == Condition::Absent {
-                    Condition::None
-                } else {
-                    *condition
-                };
-                let error = self.condition(KEYS[*key], condition, &mut params);
-                ("delete", params, error)
-            }
-            Op::Get { key } => ("get", json!({"key": KEYS[*key]}), None),
-        }
-    }
-
-    /// Does an op as far as later ops see it: keys are there or not.
-    fn plan(&mut self, op: &Op) {
-        match op {
-            Op::Set { key, value, .. } => {
-                let entry = Entry {
-                    value: *value,
-                    revision: NEVER - 1,
-                    due: None,
-                };
-                self.entries.insert(KEYS[*key], entry);
-            }
-            Op::Delete { key, .. } => {
-                self.entries.remove(KEYS[*key]);
-            }
-            Op::Get { .. } => {}
-        }
-    }
-
-    /// Does an op, whose result must fit.
-    fn apply(&mut self, op: &Op, result: &Value) {
-        match op {
-            Op::Set {
-                key,
-                value,
-                ttl_ms,
-                keep_ttl,
-                ..
-            } => {
-                let key = KEYS[*key];
-                let before = self.live(key).cloned();
-                let kept = before.as_ref().filter(|_| *keep_ttl).and_then(|entry| entry.due);
-                assert_eq!(result["created"], json!(before.is_none()));
-                let entry = Entry {
-                    value: *value,
-                    revision: result["revision"].as_u64().unwrap(),
-                    due: ttl_ms.map(|ttl_ms| self.now + ttl_ms).or(kept),
-                };
-                self.entries.insert(key, entry);
-            }
-            Op::Delete { key, .. } => {
-                assert_eq!(result["deleted"], json!(self.live(KEYS[*key]).is_some()));
-                self.entries.remove(KEYS[*key]);
-            }
-            Op::Get { key } => {
-                let shown = |result: &Value| {
-                    [&result["value"], &result["revision"], &result["ttl_ms"]].map(Clone::clone)
-                };
-                match self.live(KEYS[*key]) {
-                    None => assert_eq!(*result, json!({"exists": false})),
-                    Some(entry) => assert_eq!(shown(result), self.shown(entry)),
-                }
-            }
-        }
-    }
-
-    fn shown(&self, entry: &Entry) -> [Value; 3] {
-        [
-            json!(entry.value),
-            json!(entry.revision),
-            json!(entry.due.map(|due| due - self.now)),
-        ]
-    }
-
-    fn fold(&self) -> Fold {
-        let live = self
-            .entries
-            .keys()
-            .filter_map(|key| Some((*key, self.live(key)?)));
-        live.map(|(key, entry)| (key.to_owned(), (json!(entry.value), entry.revision)))
-            .collect()
-    }
 }
 
 struct Run {

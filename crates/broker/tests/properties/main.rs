@@ -6,6 +6,7 @@
 
 mod bench;
 mod keyspace;
+mod model;
 mod presence;
 mod topics;
 mod watchers;
