@@ -243,7 +243,7 @@ impl Connection {
         let is_flushed = self.busy.is_none() && self.is_flushed();
         match self.phase {
             Phase::HalfClosed if is_flushed && self.input.is_empty() && !has_waiting => {
-                self.phase = Phase::Closed
+                self.phase = Phase::Closed;
             }
             Phase::Closing if is_flushed => self.phase = Phase::Closed,
             Phase::Lingering if is_flushed && self.deadline.is_none() => self.start_linger(context),

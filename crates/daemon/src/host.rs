@@ -171,7 +171,7 @@ impl Host {
         match self.keeper.reserve(&handle.namespace, board.revision().0 + 1) {
             Ok(ceiling) => handle.ceiling.store(ceiling, Ordering::Relaxed),
             Err(error) => {
-                tracing::error!(namespace = %handle.namespace, %error, "no revisions could be reserved")
+                tracing::error!(namespace = %handle.namespace, %error, "no revisions could be reserved");
             }
         }
     }
