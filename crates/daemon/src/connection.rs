@@ -77,6 +77,8 @@ pub(crate) struct Connection {
     pub(crate) seat: Option<Arc<Seat>>,
     /// A request that takes its time off this thread; those behind it wait.
     busy: Option<Pending<Vec<u8>>>,
+    /// Requests that were read wait until fewer replies do.
+    is_held: bool,
     hang_up: Option<Pending<io::Result<()>>>,
     /// Ends `Lingering`, or a stop's patience.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -102,6 +104,7 @@ impl Connection {
             phase: Phase::Open,
             seat: None,
             busy: None,
+            is_held: false,
             hang_up: None,
             deadline: None,
             closing: Box::pin(async move { closing.cancelled().await }),
@@ -125,6 +128,9 @@ impl Connection {
         loop {
             self.poll_stop(context);
             self.poll_busy(context);
+            if self.is_held && !self.is_behind() {
+                self.take_requests();
+            }
             let read = self.poll_read(context);
             self.collect(context);
             let wrote = self.poll_write(context);
@@ -161,9 +167,7 @@ impl Connection {
     /// Reads what is there; whether there was something.
     fn poll_read(&mut self, context: &mut Context<'_>) -> bool {
         let is_wanted = match self.phase {
-            Phase::Open => {
-                self.busy.is_none() && self.backlog() <= self.host.config.limits.outbound_soft_bytes
-            }
+            Phase::Open => self.busy.is_none() && !self.is_behind(),
             Phase::Lingering => true,
             Phase::HalfClosed | Phase::Closing | Phase::Closed => false,
         };
@@ -240,7 +244,7 @@ impl Connection {
         }
         // In this order: an answer reaches the outbox before its request stops waiting.
         let has_waiting = self.phase == Phase::HalfClosed && self.has_waiting();
-        let is_flushed = self.busy.is_none() && self.is_flushed();
+        let is_flushed = self.busy.is_none() && !self.is_held && self.is_flushed();
         match self.phase {
             Phase::HalfClosed if is_flushed && !has_waiting => self.phase = Phase::Closed,
             Phase::Closing if is_flushed => self.phase = Phase::Closed,

@@ -10,9 +10,9 @@ use crate::dispatch::Reply;
 use crate::outbox::encode_response;
 
 impl Connection {
-    /// Carries out every whole request that is there.
+    /// Carries out every whole request that is there, until too many replies wait.
     pub(super) fn take_requests(&mut self) {
-        while matches!(self.phase, Phase::Open | Phase::HalfClosed) && self.busy.is_none() {
+        while self.takes_more() {
             match self.decoder.decode(&mut self.input) {
                 Ok(Some(mut frame)) => self.take_frame(&mut frame),
                 Ok(None) => break,
@@ -22,20 +22,27 @@ impl Connection {
         if self.input.is_empty() {
             self.input = bytes::BytesMut::new();
         }
-        if self.phase == Phase::HalfClosed && self.busy.is_none() {
+        if self.phase == Phase::HalfClosed {
             self.take_last_request();
         }
     }
 
     /// At the end of input a last line without LF still counts; half a frame is dropped.
     pub(super) fn take_last_request(&mut self) {
-        while self.phase == Phase::HalfClosed && self.busy.is_none() {
+        while self.takes_more() {
             match self.decoder.decode_eof(&mut self.input) {
                 Ok(Some(mut frame)) => self.take_frame(&mut frame),
                 Ok(None) => return,
                 Err(error) => self.fail(error),
             }
         }
+    }
+
+    /// Whether the next request may be carried out now; notes when it is held back.
+    fn takes_more(&mut self) -> bool {
+        let is_wanted = matches!(self.phase, Phase::Open | Phase::HalfClosed) && self.busy.is_none();
+        self.is_held = is_wanted && self.is_behind();
+        is_wanted && !self.is_held
     }
 
     /// A fatal error of framing: it is told, then the connection closes.
