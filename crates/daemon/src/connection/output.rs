@@ -86,7 +86,7 @@ impl Connection {
             }
         }
         let Some(seat) = &self.seat else { return };
-        let flow = seat.outbox().written(place);
+        let flow = seat.outbox().written(self.id, place);
         if flow == Some(FlowChange::Fine) {
             let now = self.host.clock.now();
             self.host.with_board(&seat.board, |board| board.set_paused(now, seat.session, false));
