@@ -18,6 +18,15 @@ fn resume(home: &Home, opened: &Value) -> (Raw, Value) {
     home.open(json!({"resume": opened["resume_token"]}))
 }
 
+/// Hangs up, and sees that the daemon has noticed: what it wrote before that is gone with the connection.
+#[track_caller]
+fn hang_up(client: Raw, other: &mut Raw) {
+    let connections = |other: &mut Raw| other.call("server.stats", json!({}))["connections"].as_u64();
+    let before = connections(other);
+    drop(client);
+    wait_for("the daemon notices the hang-up", || (connections(other) < before).then_some(()));
+}
+
 #[test]
 fn a_resumed_session_is_the_same_one() {
     let (home, _daemon) = patient();
@@ -46,8 +55,8 @@ fn subscriptions_go_on_where_they_were() {
     assert_eq!(client.event_of("kv.put")["seq"], 1);
     // Once this is answered, the daemon knows that it has written the event.
     client.call("server.ping", json!({}));
-    drop(client);
     let mut other = home.connect();
+    hang_up(client, &mut other);
     for value in 2..5 {
         other.call("kv.set", json!({"key": "a", "value": value}));
     }
