@@ -10,7 +10,7 @@ mod output;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -298,6 +298,7 @@ pub(crate) fn refuse(stream: Stream, used: usize, max: usize) {
         .with("max", max);
     let mut line = Vec::new();
     encode_response::<()>(Framing::LineDelimited, None, Err(&error), &mut line);
-    // A fresh socket's buffer takes a line; a client that is gone misses nothing.
-    let _ = stream.try_write(&line);
+    // Not through the runtime, which takes a socket for full until it has heard of it. A fresh socket's buffer takes a
+    // line; a client that is gone misses nothing.
+    let _ = stream.into_std().and_then(|mut stream| stream.write_all(&line));
 }
