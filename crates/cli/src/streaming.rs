@@ -1,0 +1,81 @@
+//! Events as they come, for the verbs that listen.
+//!
+//! Invariant: every event is printed before the next one is taken; a hole is told. A stream ends when enough came, when
+//! nothing came in time, or when the daemon is gone, each with its own exit code.
+
+use std::time::Duration;
+
+use callboard_client::{Event, EventStream};
+use callboard_protocol::WaitMs;
+use callboard_protocol::event::Gap;
+use clap::Args;
+
+use crate::duration::parse_wait;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// When to stop listening.
+#[derive(Debug, Clone, Args)]
+pub struct StreamArgs {
+    /// Stop after this many events [default: never]
+    #[arg(long, value_name = "COUNT")]
+    pub count: Option<u64>,
+    /// Stop, with exit code 3, when nothing comes for this long [default: never]
+    #[arg(long, value_name = "DURATION", value_parser = parse_wait)]
+    pub wait: Option<WaitMs>,
+}
+
+/// Prints each event of `stream`: its object with `--json`, else whatever `people` does with it. `counts` says whether an
+/// event is one of those that `--count` counts.
+///
+/// # Errors
+/// When nothing came in time, the daemon is gone, or `people` fails.
+pub async fn print_events(
+    what: &str,
+    output: Output,
+    stream: &mut EventStream,
+    until: &StreamArgs,
+    mut people: impl FnMut(&Event) -> Result<(), Failure>,
+    counts: impl Fn(&Event) -> bool,
+) -> Result<Exit, Failure> {
+    let mut missing = until.count;
+    while missing != Some(0) {
+        let event = next_event(what, stream, until.wait).await?;
+        if output.is_json() {
+            output.json(&event.params)?;
+        } else if let Some(gap) = event.as_kind::<Gap>() {
+            note_gap(output, &gap);
+        } else {
+            people(&event)?;
+        }
+        if counts(&event) && !event.is_gap() {
+            missing = missing.map(|missing| missing - 1);
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+/// The next event.
+///
+/// # Errors
+/// When there is none in time, or the daemon is gone.
+pub async fn next_event(what: &str, stream: &mut EventStream, wait: Option<WaitMs>) -> Result<Event, Failure> {
+    let event = match wait {
+        None => stream.next().await,
+        Some(wait) => tokio::time::timeout(Duration::from_millis(wait.get()), stream.next())
+            .await
+            .map_err(|_elapsed| Failure::new(Exit::Timeout, what, "nothing came in time"))?,
+    };
+    event.ok_or_else(|| match stream.end() {
+        Some(error) => Failure::client(what, error),
+        None => Failure::new(Exit::Unreachable, what, "the daemon ended the connection"),
+    })
+}
+
+fn note_gap(output: Output, gap: &Gap) {
+    let missed = gap.missed;
+    output.note(format_args!(
+        "callboard: {missed} events were missed here: this reader was too slow, or the daemon started anew"
+    ));
+}
