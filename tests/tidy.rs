@@ -34,26 +34,8 @@ const ROUTING_FILES: [&str; 4] = [
 
 /// The doors that stay closed: no manifest of the first names one of the second, in any table.
 const CLOSED_DOORS: [(&str, &[&str]); 4] = [
-    (
-        "protocol",
-        &[
-            "callboard-broker",
-            "callboard-client",
-            "callboard-daemon",
-            "tokio",
-        ],
-    ),
-    (
-        "broker",
-        &[
-            "callboard-client",
-            "callboard-daemon",
-            "tokio",
-            "tokio-util",
-            "dashmap",
-            "interprocess",
-        ],
-    ),
+    ("protocol", &["callboard-broker", "callboard-client", "callboard-daemon", "tokio"]),
+    ("broker", &["callboard-client", "callboard-daemon", "tokio", "tokio-util", "dashmap", "interprocess"]),
     ("client", &["callboard-broker", "callboard-daemon"]),
     ("cli", &["callboard-broker"]),
 ];
@@ -66,9 +48,7 @@ fn hold(rule: &str, broken: &[String]) {
 /// Every place in a Rust file at one of the offsets that `find` gives.
 fn places(find: impl Fn(&Source) -> Vec<usize>) -> Vec<String> {
     let files = tree::sources();
-    let found = files
-        .iter()
-        .flat_map(|file| find(file).into_iter().map(|at| file.place(at)));
+    let found = files.iter().flat_map(|file| find(file).into_iter().map(|at| file.place(at)));
     found.collect()
 }
 
@@ -77,57 +57,32 @@ fn files_stay_short() {
     let files = tree::sources();
     let long = files.iter().map(|file| (file, file.text.lines().count()));
     let long = long.filter(|(_, lines)| *lines > FILE_LINES_MAX);
-    let broken: Vec<_> = long
-        .map(|(file, lines)| format!("{}: {lines} lines", file.path))
-        .collect();
-    hold(
-        &format!("split files of more than {FILE_LINES_MAX} lines along their nouns:"),
-        &broken,
-    );
+    let broken: Vec<_> = long.map(|(file, lines)| format!("{}: {lines} lines", file.path)).collect();
+    hold(&format!("split files of more than {FILE_LINES_MAX} lines along their nouns:"), &broken);
 }
 
 #[test]
 fn functions_stay_short() {
     let mut broken = Vec::new();
     for file in tree::sources() {
-        let long = file
-            .functions()
-            .into_iter()
-            .filter(|function| function.lines > FUNCTION_LINES_MAX);
+        let long = file.functions().into_iter().filter(|function| function.lines > FUNCTION_LINES_MAX);
         broken
             .extend(long.map(|it| format!("{}:{}: {} has {} lines", file.path, it.line, it.name, it.lines)));
     }
-    hold(
-        &format!("split functions of more than {FUNCTION_LINES_MAX} lines:"),
-        &broken,
-    );
+    hold(&format!("split functions of more than {FUNCTION_LINES_MAX} lines:"), &broken);
 }
 
 #[test]
 fn files_say_what_they_own() {
-    let broken = places(|file| {
-        if file.text.starts_with("//!") {
-            vec![]
-        } else {
-            vec![0]
-        }
-    });
-    hold(
-        "begin the file with //! what it owns, its invariant, what it lacks:",
-        &broken,
-    );
+    let broken = places(|file| if file.text.starts_with("//!") { vec![] } else { vec![0] });
+    hold("begin the file with //! what it owns, its invariant, what it lacks:", &broken);
 }
 
 /// Clippy sees only what the platform at hand compiles; the code for the others is read here.
 #[test]
 fn production_code_returns_errors() {
     let panics = [".unwrap()", ".expect(\"", "panic!("];
-    let broken = places(|file| {
-        panics
-            .iter()
-            .flat_map(|panic| file.in_production(panic))
-            .collect()
-    });
+    let broken = places(|file| panics.iter().flat_map(|panic| file.in_production(panic)).collect());
     hold("return an error instead of a panic outside tests:", &broken);
 }
 
@@ -136,16 +91,9 @@ fn nothing_is_left_for_later() {
     let macros = ["dbg!(", "todo!(", "unimplemented!("];
     let marks = ["TODO", "FIXME", "XXX"];
     let broken = places(|file| {
-        let comments = Source {
-            code: file.comments.clone(),
-            ..Source::new("", "")
-        };
-        let noted = marks
-            .iter()
-            .flat_map(|mark| comments.words(mark).collect::<Vec<_>>());
-        let called = macros
-            .iter()
-            .flat_map(|name| file.code.match_indices(name).map(|(at, _)| at));
+        let comments = Source { code: file.comments.clone(), ..Source::new("", "") };
+        let noted = marks.iter().flat_map(|mark| comments.words(mark).collect::<Vec<_>>());
+        let called = macros.iter().flat_map(|name| file.code.match_indices(name).map(|(at, _)| at));
         noted.chain(called).collect()
     });
     hold("do it now, or write it down outside of the code:", &broken);
@@ -216,15 +164,10 @@ fn crates_keep_their_doors_closed() {
 #[test]
 fn clippy_settings_of_crates_repeat_the_common_ones() {
     let texts = tree::texts();
-    let (_, common) = texts
-        .iter()
-        .find(|(path, _)| path == "clippy.toml")
-        .expect("clippy.toml is there");
+    let (_, common) = texts.iter().find(|(path, _)| path == "clippy.toml").expect("clippy.toml is there");
     let mut broken = Vec::new();
     for (path, own) in texts.iter().filter(|(path, _)| path.ends_with("/clippy.toml")) {
-        let missing = common
-            .lines()
-            .filter(|setting| !own.lines().any(|line| line == *setting));
+        let missing = common.lines().filter(|setting| !own.lines().any(|line| line == *setting));
         broken.extend(missing.map(|setting| format!("{path}:1: lacks {setting}")));
     }
     hold("repeat the settings of the workspace:", &broken);
@@ -241,9 +184,7 @@ fn the_gate_runs_what_the_readme_promises() {
     ];
     let mut broken = Vec::new();
     for (path, text) in tree::texts() {
-        let unkept = promises
-            .iter()
-            .filter(|(place, command)| *place == path && !text.contains(command));
+        let unkept = promises.iter().filter(|(place, command)| *place == path && !text.contains(command));
         broken.extend(unkept.map(|(_, command)| format!("{path}:1: lacks {command}")));
     }
     hold("the same command stands everywhere, word for word:", &broken);

@@ -25,9 +25,7 @@ fn without_inline_code(text: &str) -> String {
 
 fn inline_targets(text: &str) -> Vec<&str> {
     let afters = text.split("](").skip(1);
-    afters
-        .filter_map(|after| after.split([')', ' ']).next())
-        .collect()
+    afters.filter_map(|after| after.split([')', ' ']).next()).collect()
 }
 
 fn definition_target(text: &str) -> Option<&str> {

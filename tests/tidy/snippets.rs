@@ -9,11 +9,7 @@ fn scan(text: &str) -> Source {
 }
 
 fn function(name: &str, line: usize, lines: usize) -> Function {
-    Function {
-        name: name.to_owned(),
-        line,
-        lines,
-    }
+    Function { name: name.to_owned(), line, lines }
 }
 
 #[test]
@@ -68,10 +64,7 @@ fn functions_end_at_their_own_brace() {
 
 #[test]
 fn function_pointers_and_raw_names_are_no_functions() {
-    assert_eq!(
-        scan("type F = fn(u8) -> u8;\nlet r#fn = 1; let fnord = 2;\n").functions(),
-        []
-    );
+    assert_eq!(scan("type F = fn(u8) -> u8;\nlet r#fn = 1; let fnord = 2;\n").functions(), []);
 }
 
 #[test]
@@ -82,11 +75,7 @@ fn test_parts_are_left_out_of_production() {
          #[cfg(all(test, unix))]\n#[path = \"t.rs\"]\nmod more;\n\
          #[cfg(not(test))]\nfn c() { x.unwrap(); }\n",
     );
-    let lines: Vec<_> = file
-        .in_production(".unwrap()")
-        .into_iter()
-        .map(|at| file.line_of(at))
-        .collect();
+    let lines: Vec<_> = file.in_production(".unwrap()").into_iter().map(|at| file.line_of(at)).collect();
     assert_eq!(lines, [1, 11]);
     assert_eq!(file.place(0), "snippet.rs:1");
 }
@@ -118,8 +107,5 @@ fn dependencies_are_read_from_every_table() {
 fn links_are_found_outside_of_code() {
     let document = "See [a](A.md#part), [b](#here), [c](https://example.com/x), `[d](no.md)`.\n\
                     ```\n[e](no.md)\n```\n[f]: docs/F.md \"title\"\n";
-    assert_eq!(
-        relative_links(document),
-        [(1, "A.md".to_owned()), (5, "docs/F.md".to_owned())]
-    );
+    assert_eq!(relative_links(document), [(1, "A.md".to_owned()), (5, "docs/F.md".to_owned())]);
 }

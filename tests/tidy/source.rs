@@ -47,25 +47,12 @@ impl Source {
             for byte in text[at..end].bytes() {
                 let shown = if byte.is_ascii() { char::from(byte) } else { '~' };
                 let is_kept_in_code = region == Region::Code || (region == Region::Literal && byte == b'"');
-                code.push(if is_kept_in_code || byte == b'\n' {
-                    shown
-                } else {
-                    ' '
-                });
-                comments.push(if region == Region::Comment || byte == b'\n' {
-                    shown
-                } else {
-                    ' '
-                });
+                code.push(if is_kept_in_code || byte == b'\n' { shown } else { ' ' });
+                comments.push(if region == Region::Comment || byte == b'\n' { shown } else { ' ' });
             }
             at = end;
         }
-        Self {
-            path: path.to_owned(),
-            text: text.to_owned(),
-            code,
-            comments,
-        }
+        Self { path: path.to_owned(), text: text.to_owned(), code, comments }
     }
 
     /// The line of `offset`, from 1.
@@ -81,10 +68,7 @@ impl Source {
     /// Whether the whole file is test code: `tests.rs`, or anything below `tests`, `benches` or `examples`.
     pub fn is_test_file(&self) -> bool {
         self.path.ends_with("/tests.rs")
-            || self
-                .path
-                .split('/')
-                .any(|part| matches!(part, "tests" | "benches" | "examples"))
+            || self.path.split('/').any(|part| matches!(part, "tests" | "benches" | "examples"))
     }
 
     /// Every function of the file, nested ones too, in order.
@@ -123,8 +107,7 @@ impl Source {
         }
         let parts = self.test_parts();
         let hits = self.code.match_indices(needle).map(|(at, _)| at);
-        hits.filter(|at| !parts.iter().any(|part| part.contains(at)))
-            .collect()
+        hits.filter(|at| !parts.iter().any(|part| part.contains(at))).collect()
     }
 
     /// Offsets of `word` in the code where it is a whole identifier, not a raw one.
@@ -180,10 +163,7 @@ fn region_at(text: &str, at: usize) -> (Region, usize) {
     let (prefix, after) = rest.split_at(word);
     match literal_len(prefix, after) {
         Some(len) => (Region::Literal, at + word + len),
-        None => (
-            Region::Code,
-            at + word.max(rest.chars().next().map_or(1, char::len_utf8)),
-        ),
+        None => (Region::Code, at + word.max(rest.chars().next().map_or(1, char::len_utf8))),
     }
 }
 
@@ -191,12 +171,7 @@ fn region_at(text: &str, at: usize) -> (Region, usize) {
 fn block_comment_len(rest: &str) -> usize {
     let mut depth = 0_usize;
     let mut at = 0;
-    while let Some(found) = rest[at..]
-        .find("/*")
-        .into_iter()
-        .chain(rest[at..].find("*/"))
-        .min()
-    {
+    while let Some(found) = rest[at..].find("/*").into_iter().chain(rest[at..].find("*/")).min() {
         at += found + 2;
         if rest[..at].ends_with("/*") {
             depth += 1;
@@ -217,11 +192,7 @@ fn literal_len(prefix: &str, after: &str) -> Option<usize> {
         ("r" | "br" | "cr", b'"') => {
             let end = format!("\"{}", &after[..hashes]);
             let body = hashes + 1;
-            Some(
-                after[body..]
-                    .find(&end)
-                    .map_or(after.len(), |found| body + found + end.len()),
-            )
+            Some(after[body..].find(&end).map_or(after.len(), |found| body + found + end.len()))
         }
         ("" | "b" | "c", b'"') if hashes == 0 => Some(quoted_len(after, '"')),
         ("" | "b", b'\'') if hashes == 0 && is_char(after) => Some(quoted_len(after, '\'')),

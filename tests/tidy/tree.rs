@@ -11,10 +11,7 @@ use crate::source::Source;
 /// The root of the repository.
 pub fn root() -> PathBuf {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package
-        .parent()
-        .expect("the package lies below the root")
-        .to_owned()
+    package.parent().expect("the package lies below the root").to_owned()
 }
 
 /// Every file that is UTF-8 text, as path and content.
@@ -38,11 +35,7 @@ pub fn sources() -> Vec<Source> {
 /// What git tracks, and new files that it does not ignore. None without git, or where git knows nothing.
 fn tracked(root: &Path) -> Option<Vec<String>> {
     let arguments = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
-    let output = Command::new("git")
-        .args(arguments)
-        .current_dir(root)
-        .output()
-        .ok()?;
+    let output = Command::new("git").args(arguments).current_dir(root).output().ok()?;
     let listing = String::from_utf8(output.stdout).ok()?;
     let paths: Vec<String> = listing.split_terminator('\0').map(str::to_owned).collect();
     (output.status.success() && !paths.is_empty()).then_some(paths)
@@ -53,11 +46,7 @@ fn walk(root: &Path, folder: &str) -> Vec<String> {
     let children = entries.map(|entry| entry.expect("an entry can be read"));
     let found = children.flat_map(|child| {
         let name = child.file_name().into_string().expect("names are UTF-8");
-        let path = if folder.is_empty() {
-            name.clone()
-        } else {
-            format!("{folder}/{name}")
-        };
+        let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
         let is_folder = child.file_type().expect("an entry has a type").is_dir();
         match (is_folder, name.as_str()) {
             (true, "target" | ".git") => Vec::new(),

@@ -108,8 +108,7 @@ impl Agents {
     /// Adds an agent that is not there yet.
     pub fn insert(&mut self, name: AgentName, agent: Agent) {
         self.live += usize::from(agent.live);
-        self.by_role
-            .extend(turn(&name, &agent).map(|turn| (turn, name.clone())));
+        self.by_role.extend(turn(&name, &agent).map(|turn| (turn, name.clone())));
         self.table.insert(name, agent);
     }
 
@@ -159,10 +158,7 @@ impl Agents {
     /// The live agents of a role, least loaded first.
     pub fn of_role<'a>(&'a self, role: &'a Role) -> impl Iterator<Item = &'a AgentName> + 'a {
         let first = (role.clone(), 0, Monotonic(0), String::new());
-        self.by_role
-            .range(first..)
-            .take_while(move |((found, ..), _)| found == role)
-            .map(|(_, name)| name)
+        self.by_role.range(first..).take_while(move |((found, ..), _)| found == role).map(|(_, name)| name)
     }
 
     /// All agents, in order of names, after `cursor`.

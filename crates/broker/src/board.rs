@@ -11,19 +11,23 @@ mod agent;
 mod image;
 mod kv;
 mod lock;
+mod lock_grants;
+mod lock_list;
 mod lock_verbs;
 mod message;
 mod presence;
 mod route;
 mod session;
+mod summary;
 mod tail;
 mod time;
 mod topic;
 mod txn;
 mod watching;
 
-pub use image::{RestoreError, Restored};
+pub use image::RestoreError;
 pub use session::{OpenSession, OpenedSession};
+pub use summary::Summary;
 
 use callboard_protocol::error::{Error, ErrorKind};
 use callboard_protocol::id::RequestId;
@@ -60,11 +64,7 @@ pub struct BoardConfig {
 
 impl Default for BoardConfig {
     fn default() -> Self {
-        Self {
-            limits: Limits::default(),
-            grace_ms: 5000,
-            admin: true,
-        }
+        Self { limits: Limits::default(), grace_ms: 5000, admin: true }
     }
 }
 
@@ -129,8 +129,8 @@ pub struct Board {
     pub(crate) history: History,
     pub(crate) watches: WatchIndex,
     pub(crate) locks: LockTable,
-    pub(crate) lock_grants: lock::Grants,
-    pub(crate) lock_waiters: lock::Waiters,
+    pub(crate) lock_grants: lock_grants::Grants,
+    pub(crate) lock_waiters: lock_grants::Waiters,
     pub(crate) inboxes: Inboxes,
     pub(crate) topics: Topics,
     pub(crate) leases: Leases,
@@ -154,8 +154,8 @@ impl Board {
             history: History::starting_after(revision),
             watches: WatchIndex::default(),
             locks: LockTable::default(),
-            lock_grants: lock::Grants::default(),
-            lock_waiters: lock::Waiters::default(),
+            lock_grants: lock_grants::Grants::default(),
+            lock_waiters: lock_grants::Waiters::default(),
             inboxes: Inboxes::default(),
             topics: Topics::default(),
             leases: Leases::default(),
@@ -224,12 +224,7 @@ impl Board {
             return Ok(());
         }
         let max = self.config.limits.memory_bytes;
-        Err(limit_exceeded(
-            "memory_bytes",
-            max,
-            max,
-            "delete keys, ack messages or raise memory_bytes",
-        ))
+        Err(limit_exceeded("memory_bytes", max, max, "delete keys, ack messages or raise memory_bytes"))
     }
 
     /// Makes a request wait until `wait_ms` from now.
@@ -255,13 +250,7 @@ impl Board {
             ));
         }
         let due = call.now.monotonic.plus_ms(wait_ms);
-        let wait = Wait {
-            session: call.session,
-            request,
-            kind,
-            since: call.now.monotonic,
-            due,
-        };
+        let wait = Wait { session: call.session, request, kind, since: call.now.monotonic, due };
         let id = self.waits.add(wait);
         session.waits.insert(id);
         self.deadlines.set(due, crate::deadlines::Deadline::Wait(id));
@@ -271,8 +260,7 @@ impl Board {
     /// Takes a wait out of every table but its area's.
     pub(crate) fn end_wait(&mut self, id: WaitId) -> Option<Wait> {
         let wait = self.waits.take(id)?;
-        self.deadlines
-            .clear(wait.due, crate::deadlines::Deadline::Wait(id));
+        self.deadlines.clear(wait.due, crate::deadlines::Deadline::Wait(id));
         if let Some(session) = self.sessions.table.get_mut(&wait.session) {
             session.waits.remove(&id);
         }
@@ -292,27 +280,17 @@ impl Board {
         reply_message: Option<Revision>,
     ) {
         let Some(wait) = self.end_wait(id) else { return };
-        let what = Outgoing::Reply {
-            id: wait.request,
-            result: Box::new(result),
-            reply_message,
-        };
-        self.effects.outputs.push(Output {
-            session: wait.session,
-            what,
-        });
+        let what = Outgoing::Reply { id: wait.request, result: Box::new(result), reply_message };
+        self.effects.outputs.push(Output { session: wait.session, what });
     }
 }
 
 /// The error for a limit that is reached.
 pub(crate) fn limit_exceeded(limit: &'static str, used: usize, max: usize, advice: &str) -> Error {
-    Error::new(
-        ErrorKind::LimitExceeded,
-        format!("{limit} is reached: {used} of {max}; {advice}"),
-    )
-    .with("limit", limit)
-    .with("used", used)
-    .with("max", max)
+    Error::new(ErrorKind::LimitExceeded, format!("{limit} is reached: {used} of {max}; {advice}"))
+        .with("limit", limit)
+        .with("used", used)
+        .with("max", max)
 }
 
 /// The error for a parameter that is wrong in itself.

@@ -22,12 +22,12 @@ impl Inboxes {
     /// `message.counts` without the age.
     #[must_use]
     pub fn counts(&self, _: &AgentName) -> Counts {
-        Counts {
-            queued: 0,
-            leased: 0,
-            dead: 0,
-            oldest_ms: None,
-        }
+        Counts { queued: 0, leased: 0, dead: 0, oldest_ms: None }
+    }
+    /// All inboxes together.
+    #[must_use]
+    pub fn stats(&self, _: crate::now::Now) -> callboard_protocol::methods::server::InboxStats {
+        Default::default()
     }
     /// How many inboxes there are.
     #[must_use]

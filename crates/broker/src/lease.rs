@@ -143,11 +143,7 @@ impl Leases {
     #[must_use]
     pub fn of_agent(&self, agent: &AgentName) -> Vec<Token> {
         let from = (agent.clone(), Revision(0));
-        self.by_agent
-            .range(from..)
-            .take_while(|(name, _)| name == agent)
-            .map(|(_, token)| *token)
-            .collect()
+        self.by_agent.range(from..).take_while(|(name, _)| name == agent).map(|(_, token)| *token).collect()
     }
 }
 
@@ -160,11 +156,8 @@ pub fn stale_token(what: &str, why: Stale) -> Error {
         Stale::Broken => "it was broken by a person",
         Stale::Acked => "it was acked",
     };
-    Error::new(
-        ErrorKind::StaleToken,
-        format!("{what} no longer counts: {reason}; nothing was changed"),
-    )
-    .with("why", why)
+    Error::new(ErrorKind::StaleToken, format!("{what} no longer counts: {reason}; nothing was changed"))
+        .with("why", why)
 }
 
 fn schedule(deadlines: &mut Deadlines, token: Token, before: Option<&Lease>, after: Option<&Lease>) {

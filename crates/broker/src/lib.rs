@@ -18,7 +18,7 @@ pub mod session;
 pub mod topics;
 pub mod wait;
 
-pub use board::{Board, BoardConfig, OpenSession, OpenedSession, Outcome, RestoreError, Restored};
+pub use board::{Board, BoardConfig, OpenSession, OpenedSession, Outcome, RestoreError, Summary};
 pub use effects::{Effects, Outgoing, Output, PushClass};
 pub use now::{Monotonic, Now};
 pub use record::Record;

@@ -173,11 +173,7 @@ pub struct MessageRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// The content, while it is needed.
-    #[serde(
-        default,
-        deserialize_with = "present::deserialize",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "present::deserialize", skip_serializing_if = "Option::is_none")]
     pub payload: Option<Json>,
     /// The sender's own id for the conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -21,8 +21,21 @@ use crate::wait::WaitId;
 
 /// A session's name: random, and so unique over restarts and namespaces. 16 hex digits on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(into = "String", try_from = "String")]
 pub struct SessionId(pub u64);
+
+impl From<SessionId> for String {
+    fn from(id: SessionId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for SessionId {
+    type Error = std::num::ParseIntError;
+    fn try_from(digits: String) -> Result<Self, Self::Error> {
+        u64::from_str_radix(&digits, 16).map(Self)
+    }
+}
 
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,6 +107,30 @@ pub struct Session {
 }
 
 impl Session {
+    /// A session that has done nothing yet.
+    #[must_use]
+    pub fn new(
+        now: Now,
+        link: Link,
+        agent: Option<AgentName>,
+        resume_token: Option<String>,
+        client: Program,
+    ) -> Self {
+        Self {
+            agent,
+            resume_token,
+            client,
+            link,
+            paused: false,
+            last_call: now,
+            signed_out: false,
+            subscriptions: BTreeMap::new(),
+            last_subscription: 0,
+            seq: 0,
+            waits: BTreeSet::new(),
+        }
+    }
+
     /// Whether a connection serves it.
     #[must_use]
     pub fn is_connected(&self) -> bool {
@@ -170,9 +207,7 @@ impl Sessions {
         if matches!(to, Subscribed::Tail(_)) {
             self.tails.insert((id, subscription));
         }
-        session
-            .subscriptions
-            .insert(subscription, Subscription { to, seq: 0 });
+        session.subscriptions.insert(subscription, Subscription { to, seq: 0 });
         subscription
     }
 
@@ -212,12 +247,7 @@ impl Sessions {
             return;
         };
         found.seq += 1;
-        let what = Outgoing::Push {
-            subscription,
-            seq: found.seq,
-            body,
-            class,
-        };
+        let what = Outgoing::Push { subscription, seq: found.seq, body, class };
         effects.outputs.push(Output { session, what });
     }
 
@@ -235,12 +265,8 @@ impl Sessions {
             return;
         };
         session.seq += 1;
-        let what = Outgoing::Push {
-            subscription: 0,
-            seq: session.seq,
-            body: body.clone(),
-            class: PushClass::Kept,
-        };
+        let what =
+            Outgoing::Push { subscription: 0, seq: session.seq, body: body.clone(), class: PushClass::Kept };
         effects.outputs.push(Output { session: id, what });
     }
 }

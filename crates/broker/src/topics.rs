@@ -156,19 +156,12 @@ impl Topics {
         let mut readers = Vec::new();
         let mut groups: BTreeMap<&Label, (bool, u64, Reader)> = BTreeMap::new();
         for reader in found {
-            match self
-                .by_reader
-                .get(&reader)
-                .and_then(|subscriber| subscriber.group.as_ref())
-            {
+            match self.by_reader.get(&reader).and_then(|subscriber| subscriber.group.as_ref()) {
                 None => readers.push(reader),
                 Some(group) => {
                     let last_turn = self.turns.get(&reader).copied().unwrap_or_default();
                     let candidate = (!is_connected(reader.0), last_turn, reader);
-                    groups
-                        .entry(group)
-                        .and_modify(|best| *best = candidate.min(*best))
-                        .or_insert(candidate);
+                    groups.entry(group).and_modify(|best| *best = candidate.min(*best)).or_insert(candidate);
                 }
             }
         }

@@ -142,37 +142,12 @@ impl Config {
         if let Some(path) = environment(SOCKET_VARIABLE) {
             self.socket = Some(PathBuf::from(path));
         }
-        set(
-            &mut self.durability,
-            environment,
-            "CALLBOARD_DURABILITY",
-            "memory or snapshot",
-        )?;
-        set(
-            &mut self.snapshot_interval_ms,
-            environment,
-            "CALLBOARD_SNAPSHOT_INTERVAL_MS",
-            "milliseconds",
-        )?;
-        set(
-            &mut self.grace_ms,
-            environment,
-            "CALLBOARD_GRACE_MS",
-            "milliseconds",
-        )?;
+        set(&mut self.durability, environment, "CALLBOARD_DURABILITY", "memory or snapshot")?;
+        set(&mut self.snapshot_interval_ms, environment, "CALLBOARD_SNAPSHOT_INTERVAL_MS", "milliseconds")?;
+        set(&mut self.grace_ms, environment, "CALLBOARD_GRACE_MS", "milliseconds")?;
         set(&mut self.admin, environment, "CALLBOARD_ADMIN", "true or false")?;
-        set(
-            &mut self.log,
-            environment,
-            "CALLBOARD_LOG",
-            "a level or directives by module",
-        )?;
-        set(
-            &mut self.log_format,
-            environment,
-            "CALLBOARD_LOG_FORMAT",
-            "text or json",
-        )
+        set(&mut self.log, environment, "CALLBOARD_LOG", "a level or directives by module")?;
+        set(&mut self.log_format, environment, "CALLBOARD_LOG_FORMAT", "text or json")
     }
 
     fn apply_options(&mut self, options: &Options) {
@@ -189,9 +164,7 @@ impl Config {
         match self.durability {
             Durability::Memory | Durability::Snapshot => {}
             Durability::Journal | Durability::Sync => {
-                return Err(ConfigError::NotYet {
-                    durability: self.durability,
-                });
+                return Err(ConfigError::NotYet { durability: self.durability });
             }
         }
         if let Some(socket) = self.socket.take() {
@@ -199,12 +172,7 @@ impl Config {
                 .map_err(|source| ConfigError::Socket { path: socket, source })?;
             self.socket = Some(absolute);
         }
-        in_range(
-            "snapshot_interval_ms",
-            self.snapshot_interval_ms,
-            SNAPSHOT_INTERVAL_MS_MIN,
-            WAIT_MS_MAX,
-        )?;
+        in_range("snapshot_interval_ms", self.snapshot_interval_ms, SNAPSHOT_INTERVAL_MS_MIN, WAIT_MS_MAX)?;
         in_range("grace_ms", self.grace_ms, 0, WAIT_MS_MAX)?;
         validate_limits(&self.limits)
     }
@@ -232,19 +200,9 @@ fn validate_limits(limits: &Limits) -> Result<(), ConfigError> {
         outbound_hard_bytes,
         memory_bytes,
     } = limits;
-    in_range(
-        "limits.frame_bytes",
-        frame_bytes,
-        FRAME_BYTES_MIN,
-        FRAME_BYTES_CEILING,
-    )?;
+    in_range("limits.frame_bytes", frame_bytes, FRAME_BYTES_MIN, FRAME_BYTES_CEILING)?;
     in_range("limits.value_bytes", value_bytes, 1, frame_bytes)?;
-    in_range(
-        "limits.outbound_soft_bytes",
-        outbound_soft_bytes,
-        1,
-        outbound_hard_bytes,
-    )?;
+    in_range("limits.outbound_soft_bytes", outbound_soft_bytes, 1, outbound_hard_bytes)?;
     in_range("limits.outbound_soft_ms", outbound_soft_ms, 1, WAIT_MS_MAX)?;
     for (setting, value) in [
         ("limits.connections", connections),
@@ -339,9 +297,7 @@ impl FromStr for Durability {
         [Self::Memory, Self::Snapshot, Self::Journal, Self::Sync]
             .into_iter()
             .find(|durability| durability.as_str() == word)
-            .ok_or(UnknownWord {
-                expected: "memory, snapshot, journal or sync",
-            })
+            .ok_or(UnknownWord { expected: "memory, snapshot, journal or sync" })
     }
 }
 
@@ -352,9 +308,7 @@ impl FromStr for LogFormat {
         match word {
             "text" => Ok(Self::Text),
             "json" => Ok(Self::Json),
-            _ => Err(UnknownWord {
-                expected: "text or json",
-            }),
+            _ => Err(UnknownWord { expected: "text or json" }),
         }
     }
 }

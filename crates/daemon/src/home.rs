@@ -78,9 +78,7 @@ impl Home {
     /// # Errors
     /// [`HomeError::Directory`] when it is a symbolic link or no directory, not ours, or open to writes of others.
     pub fn open(path: &Path) -> Result<Self, HomeError> {
-        Ok(Self {
-            directory: PrivateDirectory::open(path)?,
-        })
+        Ok(Self { directory: PrivateDirectory::open(path)? })
     }
 
     /// Where it is.
@@ -130,10 +128,7 @@ mod tests {
             _ => None,
         };
         let user = |name: &str| (name == "HOME").then(|| OsString::from("/users/ada"));
-        assert_eq!(
-            resolve(Some(Path::new("/flag")), &both).unwrap(),
-            Path::new("/flag")
-        );
+        assert_eq!(resolve(Some(Path::new("/flag")), &both).unwrap(), Path::new("/flag"));
         assert_eq!(resolve(None, &both).unwrap(), Path::new("/board"));
         assert_eq!(resolve(None, &user).unwrap(), Path::new("/users/ada/.callboard"));
         assert!(resolve(Some(Path::new("here")), &both).unwrap().is_absolute());

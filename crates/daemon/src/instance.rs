@@ -86,10 +86,7 @@ impl Instance {
             }
             Some(_) | None => None,
         };
-        Ok(Self {
-            home: home_lock,
-            socket: socket_lock,
-        })
+        Ok(Self { home: home_lock, socket: socket_lock })
     }
 
     /// Whether the lock files are still those that the next daemon would try to lock. Once somebody deleted them, this
@@ -110,10 +107,7 @@ impl Lock {
     fn acquire(path: PathBuf) -> Result<Self, InstanceError> {
         for _ in 0..OPENS_MAX {
             let opened = private_options().read(true).write(true).create(true).open(&path);
-            let file = opened.map_err(|source| InstanceError::Io {
-                path: path.clone(),
-                source,
-            })?;
+            let file = opened.map_err(|source| InstanceError::Io { path: path.clone(), source })?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(std::fs::TryLockError::WouldBlock) => {
@@ -122,13 +116,9 @@ impl Lock {
                 }
                 Err(std::fs::TryLockError::Error(source)) => return Err(InstanceError::Io { path, source }),
             }
-            let mut lock = Self {
-                path: path.clone(),
-                file,
-            };
+            let mut lock = Self { path: path.clone(), file };
             if lock.is_current() {
-                lock.write_pid()
-                    .map_err(|source| InstanceError::Io { path, source })?;
+                lock.write_pid().map_err(|source| InstanceError::Io { path, source })?;
                 return Ok(lock);
             }
         }
@@ -145,8 +135,7 @@ impl Lock {
 
     fn write_pid(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
-        self.file
-            .write_all(format!("{}\n", std::process::id()).as_bytes())
+        self.file.write_all(format!("{}\n", std::process::id()).as_bytes())
     }
 }
 
@@ -226,10 +215,7 @@ mod tests {
         let victim = above.path().join("victim");
         fs::write(&victim, "precious").unwrap();
         std::os::unix::fs::symlink(&victim, home.join(LOCK_NAME)).unwrap();
-        assert!(matches!(
-            Instance::acquire(&home, &home.socket()),
-            Err(InstanceError::Io { .. })
-        ));
+        assert!(matches!(Instance::acquire(&home, &home.socket()), Err(InstanceError::Io { .. })));
         assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
     }
 

@@ -1,9 +1,31 @@
-//! The process around the boards.
+//! The process around the boards: sockets, sessions, timers, the store, start and stop.
+//!
+//! - [`serve`]: the life of the daemon; `prepare` and `run` are what the `callboard` binary calls.
+//! - [`config`], [`home`], [`instance`], [`listener`], [`signals`]: what it needs of the machine.
+//! - `connection`, `dispatch`, `opening`, [`outbox`], [`seats`]: one client's bytes to commands and back.
+//! - [`host`], [`boards`]: the one way into a board, and the boards' timers.
+//! - [`store`], [`snapshots`]: what survives.
+//! - [`overview`], [`stats`]: what a person may ask.
 
+pub mod boards;
+pub mod clock;
 pub mod config;
+mod connection;
+mod dispatch;
 pub mod files;
 pub mod home;
+pub mod host;
 pub mod instance;
 pub mod listener;
+mod opening;
+pub mod outbox;
+mod overview;
+pub mod seats;
+pub mod serve;
 pub mod signals;
+pub mod snapshots;
+pub mod stats;
 pub mod store;
+
+pub use config::Options;
+pub use serve::{Prepared, RunError, prepare, run};

@@ -19,14 +19,7 @@ async fn a_client_that_comes_while_descriptors_are_used_up_gets_in_when_some_are
     let instance = Instance::acquire(&home, &home.socket()).unwrap();
     let listener = Listener::bind(&home.socket(), &instance).unwrap();
     let present = getrlimit(Resource::Nofile);
-    setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: Some(64),
-            maximum: present.maximum,
-        },
-    )
-    .unwrap();
+    setrlimit(Resource::Nofile, Rlimit { current: Some(64), maximum: present.maximum }).unwrap();
 
     let _client = Stream::connect(listener.path()).await.unwrap();
     let hoard: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();

@@ -130,10 +130,7 @@ impl<'de> Deserialize<'de> for Recipients {
         impl<'de> Visitor<'de> for OneOrMany {
             type Value = Recipients;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(
-                    f,
-                    "an address (NAME, role:ROLE, any:ROLE or *) or an array of 1 to {RECIPIENTS_MAX}"
-                )
+                write!(f, "an address (NAME, role:ROLE, any:ROLE or *) or an array of 1 to {RECIPIENTS_MAX}")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Recipients, E> {
                 text.parse().map(Recipients::One).map_err(E::custom)
@@ -142,9 +139,7 @@ impl<'de> Deserialize<'de> for Recipients {
                 let mut addresses = Vec::new();
                 while let Some(address) = list.next_element()? {
                     if addresses.len() == RECIPIENTS_MAX {
-                        return Err(de::Error::custom(format_args!(
-                            "more than {RECIPIENTS_MAX} addresses"
-                        )));
+                        return Err(de::Error::custom(format_args!("more than {RECIPIENTS_MAX} addresses")));
                     }
                     addresses.push(address);
                 }
@@ -174,24 +169,11 @@ mod tests {
 
     #[test]
     fn addresses_are_read_and_written_in_the_form_they_came_in() {
-        for text in [
-            r#""alice""#,
-            r#""role:tester""#,
-            r#"["any:tester","*","bob"]"#,
-            r#"["alice"]"#,
-        ] {
+        for text in [r#""alice""#, r#""role:tester""#, r#"["any:tester","*","bob"]"#, r#"["alice"]"#] {
             let recipients: Recipients = serde_json::from_str(text).unwrap();
             assert_eq!(serde_json::to_string(&recipients).unwrap(), text);
         }
-        for text in [
-            r#""""#,
-            r#""role:""#,
-            r#""a b""#,
-            "[]",
-            "5",
-            "null",
-            r#""team:x""#,
-        ] {
+        for text in [r#""""#, r#""role:""#, r#""a b""#, "[]", "5", "null", r#""team:x""#] {
             assert!(serde_json::from_str::<Recipients>(text).is_err(), "{text}");
         }
     }

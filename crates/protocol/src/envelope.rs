@@ -60,10 +60,7 @@ impl<'a> Request<'a> {
 }
 
 fn refuse(id: Option<RequestId>, offence: Offence) -> Rejection {
-    Rejection {
-        id,
-        error: offence.into_error(),
-    }
+    Rejection { id, error: offence.into_error() }
 }
 
 fn utf8(frame: &[u8]) -> Result<&str, Rejection> {
@@ -72,10 +69,7 @@ fn utf8(frame: &[u8]) -> Result<&str, Rejection> {
         let members: Option<Members<'_>> = serde_json::from_str(&text).ok();
         // With a replacement character in it, the id may be the very place that was damaged.
         let id = members.filter(|members| !members.id.is_some_and(|raw| raw.get().contains('\u{fffd}')));
-        let offence = Offence {
-            offset: error.valid_up_to(),
-            fault: Fault::Grammar("invalid UTF-8".into()),
-        };
+        let offence = Offence { offset: error.valid_up_to(), fault: Fault::Grammar("invalid UTF-8".into()) };
         refuse(id.and_then(|members| members.request_id()), offence)
     })
 }
@@ -91,10 +85,7 @@ fn no_object(text: &str) -> Rejection {
             } else {
                 "a request is an object, such as {\"id\":1,\"method\":\"server.ping\"}"
             };
-            Rejection {
-                id: None,
-                error: Error::new(ErrorKind::InvalidRequest, message),
-            }
+            Rejection { id: None, error: Error::new(ErrorKind::InvalidRequest, message) }
         }
     }
 }
@@ -126,10 +117,7 @@ impl<'a> Members<'a> {
             "params" => &mut self.params,
             unknown => {
                 self.flaw.get_or_insert_with(|| {
-                    flaw(
-                        unknown,
-                        "is unknown: there are `jsonrpc`, `id`, `method` and `params`",
-                    )
+                    flaw(unknown, "is unknown: there are `jsonrpc`, `id`, `method` and `params`")
                 });
                 members.next_value::<IgnoredAny>()?;
                 return Ok(());
@@ -153,10 +141,9 @@ impl<'a> Members<'a> {
         let id = self.request_id();
         let error = match self.flaw.take() {
             Some(flaw) => flaw,
-            None if self.id.is_some() && id.is_none() => flaw(
-                "id",
-                "is neither an integer nor a string: leave it out for a notification",
-            ),
+            None if self.id.is_some() && id.is_none() => {
+                flaw("id", "is neither an integer nor a string: leave it out for a notification")
+            }
             None => match self.content() {
                 Ok((method, params)) => return Ok(Request { id, method, params }),
                 Err(error) => error,
@@ -299,29 +286,14 @@ impl<'a> Incoming<'a> {
     /// an event.
     pub fn parse(frame: &'a [u8]) -> Result<Self, Error> {
         let members: IncomingMembers<'a> = serde_json::from_slice(frame).map_err(|error| {
-            Error::new(
-                ErrorKind::ParseError,
-                format!("failed to read a frame of the daemon: {error}"),
-            )
+            Error::new(ErrorKind::ParseError, format!("failed to read a frame of the daemon: {error}"))
         })?;
-        let IncomingMembers {
-            id,
-            result,
-            error,
-            method,
-            params,
-        } = members;
+        let IncomingMembers { id, result, error, method, params } = members;
         match (method.as_deref(), params, error, result) {
             (Some(EVENT), Some(params), _, _) => Ok(Self::Event { params }),
             (Some(_), ..) => Ok(Self::Unknown),
-            (None, _, Some(error), _) => Ok(Self::Response {
-                id,
-                outcome: Err(error),
-            }),
-            (None, _, None, Some(result)) => Ok(Self::Response {
-                id,
-                outcome: Ok(result),
-            }),
+            (None, _, Some(error), _) => Ok(Self::Response { id, outcome: Err(error) }),
+            (None, _, None, Some(result)) => Ok(Self::Response { id, outcome: Ok(result) }),
             (None, _, None, None) => Err(Error::new(
                 ErrorKind::InvalidRequest,
                 "the daemon's frame is neither a reply nor an event",

@@ -123,12 +123,7 @@ impl Error {
     /// An error of `kind` without details.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<Box<str>>) -> Self {
-        Self {
-            kind,
-            code: kind.code(),
-            message: message.into(),
-            details: Map::new(),
-        }
+        Self { kind, code: kind.code(), message: message.into(), details: Map::new() }
     }
 
     /// The same error with one more member in `data`. A value that JSON can't express is written as null.
@@ -195,19 +190,11 @@ impl<'de> Deserialize<'de> for Error {
             Some(Value::Object(members)) => members,
             Some(_) | None => Map::new(),
         };
-        let known = details
-            .get("kind")
-            .and_then(Value::as_str)
-            .and_then(ErrorKind::from_name);
+        let known = details.get("kind").and_then(Value::as_str).and_then(ErrorKind::from_name);
         if known.is_some() {
             details.remove("kind");
         }
-        Ok(Self {
-            kind: known.unwrap_or(ErrorKind::Internal),
-            code,
-            message,
-            details,
-        })
+        Ok(Self { kind: known.unwrap_or(ErrorKind::Internal), code, message, details })
     }
 }
 
@@ -246,14 +233,8 @@ mod tests {
         let error: Error = serde_json::from_str(text).unwrap();
         assert_eq!((error.kind, error.code()), (ErrorKind::Internal, -32099));
         assert_eq!(serde_json::to_string(&error).unwrap(), text);
-        for odd in [
-            r#"{"code":1,"message":""}"#,
-            r#"{"code":1,"message":"","data":7,"more":[]}"#,
-        ] {
-            assert_eq!(
-                serde_json::from_str::<Error>(odd).unwrap().kind,
-                ErrorKind::Internal
-            );
+        for odd in [r#"{"code":1,"message":""}"#, r#"{"code":1,"message":"","data":7,"more":[]}"#] {
+            assert_eq!(serde_json::from_str::<Error>(odd).unwrap().kind, ErrorKind::Internal);
         }
     }
 

@@ -150,10 +150,7 @@ impl Decoder {
         };
         let size = usize::try_from(u32::from_be_bytes(header)).unwrap_or(usize::MAX);
         if size > self.frame_bytes {
-            return Err(FrameError::TooLarge {
-                size,
-                max: self.frame_bytes,
-            });
+            return Err(FrameError::TooLarge { size, max: self.frame_bytes });
         }
         if buffer.len() < HEADER_BYTES + size {
             return Ok(None);
@@ -168,10 +165,7 @@ impl Decoder {
             let line = &buffer[..end.unwrap_or(buffer.len())];
             let size = line.strip_suffix(b"\r").unwrap_or(line).len();
             if size > self.frame_bytes {
-                return Err(FrameError::TooLarge {
-                    size,
-                    max: self.frame_bytes,
-                });
+                return Err(FrameError::TooLarge { size, max: self.frame_bytes });
             }
             let Some(end) = end else {
                 self.searched = buffer.len();
@@ -221,6 +215,14 @@ impl Framing {
         Ok(self.close(start, out)?)
     }
 
+    /// Appends what `write` appends as one frame: JSON without a raw LF. What no header can announce is left out.
+    pub fn write(self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.open(out);
+        write(out);
+        // A frame of ours holds at most one value and its envelope, far below what a header can announce.
+        let _ = self.close(start, out);
+    }
+
     /// Makes room for a header; gives where the frame begins.
     fn open(self, out: &mut Vec<u8>) -> usize {
         let start = out.len();
@@ -239,10 +241,7 @@ impl Framing {
                 let header = u32::try_from(size).ok().filter(|_| size <= FRAME_BYTES_CEILING);
                 let Some(header) = header else {
                     out.truncate(start);
-                    return Err(FrameError::TooLarge {
-                        size,
-                        max: FRAME_BYTES_CEILING,
-                    });
+                    return Err(FrameError::TooLarge { size, max: FRAME_BYTES_CEILING });
                 };
                 out[start..start + HEADER_BYTES].copy_from_slice(&header.to_be_bytes());
             }

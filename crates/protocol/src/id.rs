@@ -139,11 +139,6 @@ mod tests {
         for text in ["null", "true", "1.0", "1e2", "-", "", "{}", "[1]", r#""\ud800""#] {
             assert_eq!(RequestId::from_json(text), None, "{text}");
         }
-        assert!(
-            serde_json::from_str::<RequestId>("1.5")
-                .unwrap_err()
-                .to_string()
-                .contains("not an id")
-        );
+        assert!(serde_json::from_str::<RequestId>("1.5").unwrap_err().to_string().contains("not an id"));
     }
 }

@@ -35,10 +35,9 @@ impl Json {
     pub fn from_value<T: Serialize + ?Sized>(value: &T) -> Result<Self, Error> {
         match serde_json::value::to_raw_value(value) {
             Ok(raw) => Ok(Self(Arc::from(raw))),
-            Err(error) => Err(Error::new(
-                ErrorKind::Internal,
-                format!("failed to write a value as JSON: {error}"),
-            )),
+            Err(error) => {
+                Err(Error::new(ErrorKind::Internal, format!("failed to write a value as JSON: {error}")))
+            }
         }
     }
 
@@ -67,10 +66,7 @@ impl Json {
 
     /// The length of the text, in bytes; what `value_bytes` limits. Never 0.
     #[must_use]
-    #[expect(
-        clippy::len_without_is_empty,
-        reason = "the text of a JSON value is never empty"
-    )]
+    #[expect(clippy::len_without_is_empty, reason = "the text of a JSON value is never empty")]
     pub fn len(&self) -> usize {
         self.as_str().len()
     }

@@ -243,16 +243,8 @@ pub fn unknown_method(name: &str) -> Error {
         .filter(|known| known.split('.').next() == Some(area))
         .collect();
     if known.is_empty() {
-        known = vec![
-            "session.*",
-            "kv.*",
-            "lock.*",
-            "message.*",
-            "topic.*",
-            "agent.*",
-            "server.*",
-            "namespace.*",
-        ];
+        known =
+            vec!["session.*", "kv.*", "lock.*", "message.*", "topic.*", "agent.*", "server.*", "namespace.*"];
     }
     Error::new(
         ErrorKind::MethodNotFound,

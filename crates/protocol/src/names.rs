@@ -60,20 +60,11 @@ fn check(
         return Err(NameError::Empty { what, max });
     }
     if text.len() > max {
-        return Err(NameError::TooLong {
-            what,
-            len: text.len(),
-            max,
-        });
+        return Err(NameError::TooLong { what, len: text.len(), max });
     }
     match text.char_indices().find(|&(_, c)| !is_allowed(c)) {
         None => Ok(()),
-        Some((offset, found)) => Err(NameError::Character {
-            what,
-            found,
-            offset,
-            allowed,
-        }),
+        Some((offset, found)) => Err(NameError::Character { what, found, offset, allowed }),
     }
 }
 
@@ -227,19 +218,9 @@ mod tests {
         );
         assert!(matches!(Key::new(""), Err(NameError::Empty { .. })));
         assert!(Key::new(&"k".repeat(512)).is_ok());
-        assert!(matches!(
-            Key::new(&"k".repeat(513)),
-            Err(NameError::TooLong {
-                len: 513,
-                max: 512,
-                ..
-            })
-        ));
+        assert!(matches!(Key::new(&"k".repeat(513)), Err(NameError::TooLong { len: 513, max: 512, .. })));
         for control in ["a\u{0}", "a\n", "a\u{7f}", "a\u{85}"] {
-            assert!(
-                matches!(Key::new(control), Err(NameError::Character { offset: 1, .. })),
-                "{control:?}"
-            );
+            assert!(matches!(Key::new(control), Err(NameError::Character { offset: 1, .. })), "{control:?}");
         }
     }
 }

@@ -98,11 +98,7 @@ fn explain<T: Params>(text: &str, error: &serde_json::Error) -> Error {
 /// The path of the member `name` (in backticks) of the object at `path`.
 fn join(path: &str, name: &str) -> String {
     let name = name.trim_matches('`');
-    if path.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{path}.{name}")
-    }
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
 /// The parser's words on a wrong type, with JSON's names for types in place of Rust's.
@@ -187,11 +183,7 @@ pub fn optional_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 /// When it is neither null nor an array, or one of its elements no object that is a `T`.
 pub fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     let objects: Option<Vec<Object<T>>> = Option::deserialize(deserializer)?;
-    Ok(objects
-        .unwrap_or_default()
-        .into_iter()
-        .map(|Object(value)| value)
-        .collect())
+    Ok(objects.unwrap_or_default().into_iter().map(|Object(value)| value).collect())
 }
 
 macro_rules! bounded {

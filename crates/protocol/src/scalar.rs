@@ -38,9 +38,7 @@ impl Serialize for Scalar {
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::new(Json::deserialize(deserializer)?).ok_or_else(|| {
-            D::Error::custom(format_args!(
-                "expected a number or a string of at most {TEXT_BYTES_MAX} bytes"
-            ))
+            D::Error::custom(format_args!("expected a number or a string of at most {TEXT_BYTES_MAX} bytes"))
         })
     }
 }

@@ -32,10 +32,7 @@ impl Offence {
     /// The same offence in a text that begins `bytes` earlier.
     #[must_use]
     pub fn shifted(self, bytes: usize) -> Self {
-        Self {
-            offset: self.offset + bytes,
-            ..self
-        }
+        Self { offset: self.offset + bytes, ..self }
     }
 
     /// The `parse_error` that says so, with `offset`.
@@ -76,10 +73,7 @@ pub fn scan(text: &[u8], depth_max: usize) -> Result<usize, Offence> {
                 depth += 1;
                 deepest = deepest.max(depth);
                 if depth > depth_max {
-                    return Err(Offence {
-                        offset: at,
-                        fault: Fault::Depth(depth_max),
-                    });
+                    return Err(Offence { offset: at, fault: Fault::Depth(depth_max) });
                 }
                 at += 1;
             }
@@ -99,11 +93,7 @@ pub fn scan(text: &[u8], depth_max: usize) -> Result<usize, Offence> {
 /// # Errors
 /// The offence that begins first.
 pub fn check(text: &[u8], depth_max: usize) -> Result<(), Offence> {
-    if is_plain(text, depth_max) {
-        Ok(())
-    } else {
-        scan(text, depth_max).map(drop)
-    }
+    if is_plain(text, depth_max) { Ok(()) } else { scan(text, depth_max).map(drop) }
 }
 
 /// Whether no byte of `text`, inside of strings or not, could be part of an offence: no `\u`, no digit before an
@@ -146,10 +136,7 @@ fn escape_end(text: &[u8], at: usize) -> Result<usize, Offence> {
     match code_unit(text, at) {
         None => Ok(at + 2),
         Some(0xD800..=0xDBFF) if matches!(code_unit(text, at + 6), Some(0xDC00..=0xDFFF)) => Ok(at + 12),
-        Some(0xD800..=0xDFFF) => Err(Offence {
-            offset: at,
-            fault: Fault::LoneSurrogate,
-        }),
+        Some(0xD800..=0xDFFF) => Err(Offence { offset: at, fault: Fault::LoneSurrogate }),
         Some(_) => Ok(at + 6),
     }
 }
@@ -180,14 +167,7 @@ fn number_end(text: &[u8], start: usize) -> Result<usize, Offence> {
             .ok()
             .and_then(|number| number.parse().ok())
             .is_none_or(f64::is_finite);
-    if fits {
-        Ok(at)
-    } else {
-        Err(Offence {
-            offset: start,
-            fault: Fault::NumberOverflow,
-        })
-    }
+    if fits { Ok(at) } else { Err(Offence { offset: start, fault: Fault::NumberOverflow }) }
 }
 
 /// Turns CR and LF into spaces, in place. In a syntactically valid text they stand between tokens only.
@@ -206,10 +186,9 @@ pub fn blank_line_breaks(text: &mut [u8]) {
 pub fn grammar(text: &str) -> Result<(), Offence> {
     match serde_json::from_str::<&serde_json::value::RawValue>(text) {
         Ok(_) => Ok(()),
-        Err(error) => Err(Offence {
-            offset: offset(text, &error),
-            fault: Fault::Grammar(reason(&error).into()),
-        }),
+        Err(error) => {
+            Err(Offence { offset: offset(text, &error), fault: Fault::Grammar(reason(&error).into()) })
+        }
     }
 }
 
@@ -246,9 +225,7 @@ mod tests {
 
     fn first(text: &str) -> Option<(usize, Fault)> {
         grammar(text).unwrap();
-        scan(text.as_bytes(), 80)
-            .err()
-            .map(|offence| (offence.offset, offence.fault))
+        scan(text.as_bytes(), 80).err().map(|offence| (offence.offset, offence.fault))
     }
 
     #[test]
@@ -260,11 +237,7 @@ mod tests {
 
     #[test]
     fn lone_surrogates_are_found_and_pairs_are_not() {
-        for good in [
-            r#""\ud83d\ude00""#,
-            r#""\uD83D\uDE00\u00e9\\ud800""#,
-            r#""\\\"\ud83d\ude00""#,
-        ] {
+        for good in [r#""\ud83d\ude00""#, r#""\uD83D\uDE00\u00e9\\ud800""#, r#""\\\"\ud83d\ude00""#] {
             assert_eq!(first(good), None, "{good}");
         }
         for (bad, offset) in [
@@ -281,11 +254,8 @@ mod tests {
     #[test]
     fn only_numbers_beyond_a_double_are_refused() {
         let nines = "9".repeat(400);
-        let quick = |text: &str| {
-            check(text.as_bytes(), 80)
-                .err()
-                .map(|offence| (offence.offset, offence.fault))
-        };
+        let quick =
+            |text: &str| check(text.as_bytes(), 80).err().map(|offence| (offence.offset, offence.fault));
         for good in [
             "1e308",
             "-1.5E+300",
@@ -301,11 +271,7 @@ mod tests {
             for before in [0, 1, 200, 307, 308, 309] {
                 let text = format!("{}[{bad}]", " ".repeat(before));
                 let overflow = Some((before + 1, Fault::NumberOverflow));
-                assert_eq!(
-                    (first(&text), quick(&text)),
-                    (overflow.clone(), overflow),
-                    "{text}"
-                );
+                assert_eq!((first(&text), quick(&text)), (overflow.clone(), overflow), "{text}");
             }
         }
         assert_eq!(first(r#""1e999""#), None);

@@ -27,11 +27,7 @@ impl VersionRange {
         if highest >= self.min.max(client.min) {
             return Ok(highest);
         }
-        let advice = if client.min > self.max {
-            "upgrade the daemon"
-        } else {
-            "upgrade the client"
-        };
+        let advice = if client.min > self.max { "upgrade the daemon" } else { "upgrade the client" };
         Err(Error::new(
             ErrorKind::UnsupportedVersion,
             format!(
@@ -59,10 +55,7 @@ impl<'de> Deserialize<'de> for VersionRange {
             Range(Range),
         }
         Ok(match Form::deserialize(deserializer)? {
-            Form::One(version) => Self {
-                min: version,
-                max: version,
-            },
+            Form::One(version) => Self { min: version, max: version },
             Form::Range(Range { min, max }) => Self { min, max },
         })
     }

@@ -38,10 +38,7 @@ impl Board {
             self.record_session(call.session);
         }
         let was_live = self.agents.is_live(&name);
-        let before = self
-            .agents
-            .find(&name)
-            .map(|agent| (agent.profile.clone(), agent.ttl_ms));
+        let before = self.agents.find(&name).map(|agent| (agent.profile.clone(), agent.ttl_ms));
         let created = before.is_none();
         if created {
             self.insert_agent(call.now, &name);
@@ -90,10 +87,7 @@ impl Board {
             self.agents.find(&name).is_none().then_some(name)
         });
         free.ok_or_else(|| {
-            Error::new(
-                ErrorKind::Internal,
-                "found no free name: register with a name of your own",
-            )
+            Error::new(ErrorKind::Internal, "found no free name: register with a name of your own")
         })
     }
 
@@ -112,10 +106,7 @@ impl Board {
     pub(crate) fn agent_update(&mut self, call: &Call, params: Update) -> Result<Empty, Error> {
         let name = call.agent()?.clone();
         check_text("note", params.note.as_ref().and_then(Option::as_ref))?;
-        check_labels(
-            "capabilities",
-            params.capabilities.as_ref().and_then(|labels| labels.as_deref()),
-        )?;
+        check_labels("capabilities", params.capabilities.as_ref().and_then(|labels| labels.as_deref()))?;
         self.check_memory()?;
         self.change_profile(call.now, &name, |profile| {
             if let Some(status) = params.status {
@@ -182,22 +173,13 @@ impl Board {
 
     pub(crate) fn agent_list(&self, call: &Call, params: &List) -> Result<ListResult, Error> {
         let mut page = Page::new(params.limit, self.config.limits.frame_bytes);
-        let wanted = self
-            .agents
-            .iter_after(params.cursor.as_deref())
-            .filter(|(_, agent)| {
-                let profile = &agent.profile;
-                params
-                    .role
-                    .as_ref()
-                    .is_none_or(|role| profile.role.as_ref() == Some(role))
-                    && params.status.is_none_or(|status| profile.status == status)
-                    && params
-                        .capability
-                        .as_ref()
-                        .is_none_or(|wanted| profile.capabilities.contains(wanted))
-                    && params.live.is_none_or(|live| agent.live == live)
-            });
+        let wanted = self.agents.iter_after(params.cursor.as_deref()).filter(|(_, agent)| {
+            let profile = &agent.profile;
+            params.role.as_ref().is_none_or(|role| profile.role.as_ref() == Some(role))
+                && params.status.is_none_or(|status| profile.status == status)
+                && params.capability.as_ref().is_none_or(|wanted| profile.capabilities.contains(wanted))
+                && params.live.is_none_or(|live| agent.live == live)
+        });
         for (name, _) in wanted {
             let row = self.agent_row(call.now, name)?;
             let bytes = row_bytes(&row);
@@ -210,17 +192,12 @@ impl Board {
     }
 
     pub(crate) fn agent_get(&self, call: &Call, params: &Get) -> Result<GetResult, Error> {
-        Ok(GetResult {
-            agent: self.agent_row(call.now, &params.name)?,
-        })
+        Ok(GetResult { agent: self.agent_row(call.now, &params.name)? })
     }
 
     fn agent_row(&self, now: Now, name: &AgentName) -> Result<Agent, Error> {
         let agent = self.agents.find(name).ok_or_else(|| {
-            not_found(
-                "agent",
-                format!("no agent is called {name}: agent.list gives those that are known"),
-            )
+            not_found("agent", format!("no agent is called {name}: agent.list gives those that are known"))
         })?;
         let profile = agent.profile.clone();
         let counts = self.inboxes.counts(name);
@@ -308,11 +285,7 @@ fn check_labels(member: &'static str, labels: Option<&[Label]>) -> Result<(), Er
 fn row_bytes(row: &Agent) -> usize {
     let texts = [row.description.as_ref(), row.note.as_ref()];
     let text_bytes: usize = texts.into_iter().flatten().map(String::len).sum();
-    let label_bytes: usize = row
-        .capabilities
-        .iter()
-        .map(|label| 2 * label.as_str().len() + 3)
-        .sum();
+    let label_bytes: usize = row.capabilities.iter().map(|label| 2 * label.as_str().len() + 3).sum();
     let json_bytes = row.metadata.as_ref().map_or(0, |object| object.as_json().len())
         + row.task.as_ref().map_or(0, |scalar| scalar.as_json().len())
         + row.progress.as_ref().map_or(0, |scalar| scalar.as_json().len());

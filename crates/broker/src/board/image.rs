@@ -1,7 +1,226 @@
-//! Stub
-/// What a restore found wrong.
-#[derive(Debug)]
-pub struct RestoreError;
-/// What was restored.
-#[derive(Debug)]
-pub struct Restored;
+//! The board as records, and back: what a snapshot holds and what recovery loads.
+//!
+//! Invariant: restoring an image and then the records that followed it, in order, gives the state that they describe:
+//! each record overwrites its whole entity and nothing is compared. Whatever concerns several entities is checked and
+//! rebuilt at the end, in [`Board::finish_restore`]. While the daemon was down wall time counted.
+
+use callboard_protocol::event::LeaseKind;
+use callboard_protocol::limits::{FORGET_AGENT_MS, RESTART_LEASE_MS_MIN};
+use callboard_protocol::methods::message::Stale;
+use callboard_protocol::revision::{Revision, Token};
+use callboard_protocol::{AgentName, Key};
+
+use crate::agents::{Agent, Profile};
+use crate::board::lock_grants::{Ending, GrantInfo};
+use crate::board::{Board, BoardConfig};
+use crate::deadlines::Deadline;
+use crate::keyspace::Entry;
+use crate::keyspace::history::History;
+use crate::lease::{Binding, Lease};
+use crate::lock::{LockName, LockNameError, LockNames, Request};
+use crate::now::{Monotonic, Now};
+use crate::record::{AgentRecord, KeyRecord, LeaseRecord, LockRecord, Record, SessionRecord};
+use crate::session::{Link, Session, SessionId};
+
+/// Why a record can't be restored. `Display` completes "failed to ...".
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// A lock's name is none.
+    #[error("restore the lock {token}: {name:?}: {source}")]
+    LockName {
+        /// The lock's token.
+        token: Token,
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        source: LockNameError,
+    },
+}
+
+impl Board {
+    /// Every entity of the board as a record, in an order that can be restored.
+    #[must_use]
+    pub fn image(&self, now: Now) -> Vec<Record> {
+        let mut records = vec![Record::Revision(self.revision)];
+        let sessions = self.sessions.table.keys().filter_map(|id| self.session_record(*id));
+        records.extend(sessions.map(Record::Session));
+        let agents = self.agents.iter_after(None).filter_map(|(name, _)| self.agent_record(now, name));
+        records.extend(agents.map(|record| Record::Agent(Box::new(record))));
+        let keys = self.keyspace.range("", None, now.monotonic);
+        records.extend(keys.map(|(key, entry)| Record::Key(crate::board::kv::key_record(now, key, entry))));
+        let locks = self.locks.grants_from(0).filter_map(|(token, _)| self.lock_record(now, Revision(token)));
+        records.extend(locks.map(Record::Lock));
+        records.extend(self.message_records(now));
+        records
+    }
+
+    /// A board that has restored nothing yet. `revision` is the last one that may have been given out.
+    #[must_use]
+    pub fn restoring(config: BoardConfig, revision: Revision) -> Self {
+        Self::new(config, revision)
+    }
+
+    /// Takes one record of an image or of what followed it.
+    ///
+    /// # Errors
+    /// [`RestoreError`] when what it says can't be.
+    pub fn restore(&mut self, now: Now, record: Record) -> Result<(), RestoreError> {
+        match record {
+            Record::Revision(revision) => self.revision = self.revision.max(revision),
+            Record::Key(record) => self.restore_key(now, record),
+            Record::KeyEnded(key) => self.drop_key(&key),
+            Record::Lock(record) => self.restore_lock(now, record)?,
+            Record::LockEnded(token) => self.drop_lock(token),
+            Record::Agent(record) => self.restore_agent(now, *record),
+            Record::AgentEnded(name) => self.drop_restored_agent(&name),
+            Record::Session(record) => self.restore_session(now, record),
+            Record::SessionEnded(id) => {
+                self.sessions.remove(id);
+            }
+            Record::Message(record) => self.restore_message(now, *record),
+            Record::MessageEnded(id) => self.drop_message(id),
+            Record::Delivery(record) => self.restore_delivery(now, record),
+        }
+        Ok(())
+    }
+
+    /// Ends the restore: graces and presences run from now, leases whose session is gone end, queues are rebuilt.
+    pub fn finish_restore(&mut self, now: Now) {
+        self.history = History::starting_after(self.revision);
+        self.recorded_revision = self.revision;
+        let grace_due = now.monotonic.plus_ms(self.config.grace_ms);
+        let sessions: Vec<SessionId> = self.sessions.table.keys().copied().collect();
+        for id in sessions {
+            if let Some(session) = self.sessions.table.get_mut(&id) {
+                session.link = Link::Grace(grace_due);
+                self.deadlines.set(grace_due, Deadline::Grace(id));
+            }
+        }
+        self.finish_messages(now);
+        self.finish_agents(now);
+        let orphans: Vec<Token> = self
+            .locks
+            .grants_from(0)
+            .map(|(token, _)| Revision(token))
+            .filter(|token| self.leases.find(*token).is_some_and(|lease| self.is_orphan(lease)))
+            .collect();
+        for token in orphans {
+            self.end_lock(now, token, Ending::quietly(Stale::Expired));
+        }
+    }
+
+    /// Whether the session that a lease is bound to is gone.
+    pub(crate) fn is_orphan(&self, lease: &Lease) -> bool {
+        match lease.binding {
+            Binding::Agent => false,
+            Binding::Session(session) => !self.sessions.table.contains_key(&session),
+        }
+    }
+
+    fn finish_agents(&mut self, now: Now) {
+        let agents: Vec<(AgentName, bool)> =
+            self.agents.iter_after(None).map(|(name, agent)| (name.clone(), agent.live)).collect();
+        for (name, live) in agents {
+            let load = self.inboxes.load(&name);
+            self.agents.set_load(&name, load);
+            if live && self.sessions.of_agent(&name).next().is_none() {
+                self.start_presence_clock(now, &name);
+            } else if !live {
+                let due = self.last_seen(&name).plus_ms(FORGET_AGENT_MS);
+                self.deadlines.set(due, Deadline::ForgetAgent(name.clone()));
+                self.agents.change(&name, |agent| agent.forget_due = Some(due));
+            }
+        }
+    }
+
+    fn restore_key(&mut self, now: Now, record: KeyRecord) {
+        let KeyRecord { key, value, revision, expires_at, updated_at, updated_by } = record;
+        self.drop_key(&key);
+        let due = expires_at.map(|at| now.due_at(at));
+        self.deadlines.change(None, due, Deadline::Key(key.clone()));
+        self.keyspace.insert(key, Entry { value, revision, due, updated_at, updated_by });
+    }
+
+    fn drop_key(&mut self, key: &Key) {
+        if let Some(entry) = self.keyspace.remove(key) {
+            self.deadlines.change(entry.due, None, Deadline::Key(key.clone()));
+        }
+    }
+
+    /// A lease as it goes on after a restart: with at least 5 s left, so that its holder can extend it.
+    pub(crate) fn restored_lease(&self, now: Now, kind: LeaseKind, record: &LeaseRecord) -> Lease {
+        let least = now.monotonic.plus_ms(RESTART_LEASE_MS_MIN);
+        Lease {
+            kind,
+            agent: record.agent.clone(),
+            binding: record.session.map_or(Binding::Agent, Binding::Session),
+            ttl_ms: record.ttl_ms,
+            due: record.expires_at.map(|at| now.due_at(at).max(least)),
+        }
+    }
+
+    fn restore_lock(&mut self, now: Now, record: LockRecord) -> Result<(), RestoreError> {
+        let token = record.lease.token;
+        self.drop_lock(token);
+        let name = |text: &String| {
+            LockName::restore(text).map_err(|source| RestoreError::LockName {
+                token,
+                name: text.clone(),
+                source,
+            })
+        };
+        let names: LockNames = record.keys.iter().map(name).collect::<Result<_, _>>()?;
+        let lease = self.restored_lease(now, LeaseKind::Lock, &record.lease);
+        self.leases.grant(&mut self.deadlines, token, lease);
+        self.lock_grants.insert(token, GrantInfo::new(&names, record.reason, record.acquired_at));
+        self.locks.grant(token.0, Request { agent: record.lease.agent, names, mode: record.mode });
+        Ok(())
+    }
+
+    fn drop_lock(&mut self, token: Token) {
+        if self.locks.release(token.0).is_some() {
+            self.leases.end(&mut self.deadlines, token, Stale::Expired);
+            self.lock_grants.remove(token);
+        }
+    }
+
+    fn restore_agent(&mut self, now: Now, record: AgentRecord) {
+        self.drop_restored_agent(&record.name);
+        let mut agent = Agent::new(record.ttl_ms, record.registered_at, past(now, record.last_seen_at));
+        agent.live = record.live;
+        agent.profile = Profile {
+            role: record.role,
+            capabilities: record.capabilities,
+            description: record.description,
+            metadata: record.metadata,
+            status: record.status,
+            task: record.task,
+            note: record.note,
+            progress: record.progress,
+        };
+        self.agents.insert(record.name, agent);
+    }
+
+    fn drop_restored_agent(&mut self, name: &AgentName) {
+        self.agents.remove(name);
+    }
+
+    fn restore_session(&mut self, now: Now, record: SessionRecord) {
+        let SessionRecord { id, resume_token, agent, client } = record;
+        self.sessions.remove(id);
+        let link = Link::Grace(now.monotonic);
+        self.sessions.insert(id, Session::new(now, link, agent, resume_token, client));
+    }
+
+    /// The sessions that a restored board waits for.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<SessionId> {
+        self.sessions.table.keys().copied().collect()
+    }
+}
+
+/// A wall-clock time in the past on the clock that deadlines run on; that clock may have started later.
+fn past(now: Now, unix_ms: u64) -> Monotonic {
+    let ago_ms = now.unix_ms.saturating_sub(unix_ms);
+    Monotonic(now.monotonic.0.saturating_sub(ago_ms.saturating_mul(1000)))
+}

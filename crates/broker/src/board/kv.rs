@@ -33,26 +33,15 @@ impl Board {
 
     /// Sets a key whose conditions hold.
     pub(crate) fn set_key(&mut self, call: &Call, params: Set) -> SetResult {
-        let Set {
-            key,
-            value,
-            ttl_ms,
-            keep_ttl,
-            ..
-        } = params;
+        let Set { key, value, ttl_ms, keep_ttl, .. } = params;
         self.expire_if_overdue(call.now, &key);
         let kept = keep_ttl
             .unwrap_or(false)
             .then(|| self.keyspace.stored(&key).and_then(|entry| entry.due))
             .flatten();
-        let due = ttl_ms
-            .map(|ttl_ms| call.now.monotonic.plus_ms(ttl_ms.get()))
-            .or(kept);
+        let due = ttl_ms.map(|ttl_ms| call.now.monotonic.plus_ms(ttl_ms.get())).or(kept);
         let (revision, previous) = self.put_key(call.now, &key, value, due, call.agent.clone());
-        SetResult {
-            revision,
-            created: previous.0 == 0,
-        }
+        SetResult { revision, created: previous.0 == 0 }
     }
 
     fn put_key(
@@ -64,20 +53,11 @@ impl Board {
         by: Option<AgentName>,
     ) -> (Revision, Revision) {
         let revision = self.next_revision();
-        let entry = Entry {
-            value: value.clone(),
-            revision,
-            due,
-            updated_at: now.unix_ms,
-            updated_by: by.clone(),
-        };
+        let entry =
+            Entry { value: value.clone(), revision, due, updated_at: now.unix_ms, updated_by: by.clone() };
         let record = key_record(now, key, &entry);
         let before = self.keyspace.insert(key.clone(), entry);
-        self.deadlines.change(
-            before.as_ref().and_then(|entry| entry.due),
-            due,
-            Deadline::Key(key.clone()),
-        );
+        self.deadlines.change(before.as_ref().and_then(|entry| entry.due), due, Deadline::Key(key.clone()));
         let previous_revision = before.as_ref().map_or(Revision(0), |entry| entry.revision);
         self.record(Record::Key(record));
         let change = KeyChange {
@@ -118,10 +98,7 @@ impl Board {
         for key in &params.keys {
             let entry = self.kv_get(call, &Get { key: key.clone() });
             used += wire_bytes(key, entry.value.as_ref());
-            entries.push(GetResult {
-                key: Some(key.clone()),
-                ..entry
-            });
+            entries.push(GetResult { key: Some(key.clone()), ..entry });
         }
         self.check_reply_bytes(used)?;
         Ok(GetManyResult { entries })
@@ -133,12 +110,7 @@ impl Board {
         if used + 1024 <= max {
             return Ok(());
         }
-        Err(limit_exceeded(
-            "frame_bytes",
-            used,
-            max,
-            "ask for fewer keys at once",
-        ))
+        Err(limit_exceeded("frame_bytes", used, max, "ask for fewer keys at once"))
     }
 
     pub(crate) fn kv_delete(&mut self, call: &Call, params: &Delete) -> Result<DeleteResult, Error> {
@@ -159,19 +131,17 @@ impl Board {
         let Some(before) = self.keyspace.remove(key) else {
             return false;
         };
-        self.deadlines
-            .change(before.due, None, Deadline::Key(key.clone()));
+        self.deadlines.change(before.due, None, Deadline::Key(key.clone()));
         let revision = self.next_revision();
         self.record(Record::KeyEnded(key.clone()));
-        let change = KeyChange {
-            key: key.clone(),
-            revision,
-            previous_revision: before.revision,
-            by,
-            event,
-        };
+        let change = KeyChange { key: key.clone(), revision, previous_revision: before.revision, by, event };
         self.key_changed(now, change, Some(&before));
         true
+    }
+
+    /// A key goes with its namespace.
+    pub(crate) fn clear_key(&mut self, now: Now, key: &Key, by: Option<&AgentName>) {
+        self.end_key(now, key, KeyEvent::Delete, by.cloned());
     }
 
     /// A key's TTL ended.
@@ -181,20 +151,14 @@ impl Board {
 
     /// Before a change of a key: its overdue predecessor ends first, so that watchers hear both in order.
     fn expire_if_overdue(&mut self, now: Now, key: &Key) {
-        if self
-            .keyspace
-            .stored(key)
-            .is_some_and(|entry| entry.is_overdue(now.monotonic))
-        {
+        if self.keyspace.stored(key).is_some_and(|entry| entry.is_overdue(now.monotonic)) {
             self.expire_key(now, key);
         }
     }
 
     /// The revision of a key as conditions see it; 0 when it is absent.
     pub(crate) fn present_revision(&self, now: Now, key: &Key) -> Revision {
-        self.keyspace
-            .live(key, now.monotonic)
-            .map_or(Revision(0), |entry| entry.revision)
+        self.keyspace.live(key, now.monotonic).map_or(Revision(0), |entry| entry.revision)
     }
 
     /// Refuses new keys beyond the limit, and any growth while memory is full.
@@ -205,12 +169,7 @@ impl Board {
         if new == 0 || used + new <= max {
             return Ok(());
         }
-        Err(limit_exceeded(
-            "keys",
-            used,
-            max,
-            "delete keys, or give them TTLs",
-        ))
+        Err(limit_exceeded("keys", used, max, "delete keys, or give them TTLs"))
     }
 
     pub(crate) fn check_if_lock(&mut self, call: &Call, if_lock: Option<&IfLock>) -> Result<(), Error> {
@@ -221,19 +180,11 @@ impl Board {
         let prefix = checked_prefix(params.prefix.as_deref())?;
         let with_values = params.values.unwrap_or(false);
         let mut page = Page::new(params.limit, self.config.limits.frame_bytes);
-        for (key, entry) in self
-            .keyspace
-            .range(prefix, params.cursor.as_deref(), call.now.monotonic)
-        {
+        for (key, entry) in self.keyspace.range(prefix, params.cursor.as_deref(), call.now.monotonic) {
             let value = with_values.then(|| entry.value.clone());
             let bytes = wire_bytes(key, value.as_ref());
             let ttl_ms = entry.ttl_ms(call.now.monotonic);
-            let listed = Listed {
-                key: key.clone(),
-                revision: entry.revision,
-                ttl_ms,
-                value,
-            };
+            let listed = Listed { key: key.clone(), revision: entry.revision, ttl_ms, value };
             if !page.push(listed, bytes, key.as_str()) {
                 break;
             }
@@ -282,8 +233,7 @@ impl Board {
         };
         let before = std::mem::replace(&mut entry.due, due);
         let record = key_record(now, &params.key, entry);
-        self.deadlines
-            .change(before, due, Deadline::Key(params.key.clone()));
+        self.deadlines.change(before, due, Deadline::Key(params.key.clone()));
         self.record(Record::Key(record));
         Ok(ExpireResult { exists: true })
     }
@@ -298,8 +248,7 @@ impl Board {
         self.tail(now, Area::Kv, action, &change.key, change.by.as_ref(), || None);
         self.tell_watchers(now, &change, before);
         let limits = &self.config.limits;
-        self.history
-            .push(change, limits.watch_history, limits.watch_history_bytes);
+        self.history.push(change, limits.watch_history, limits.watch_history_bytes);
     }
 }
 

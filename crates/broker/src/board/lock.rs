@@ -1,9 +1,7 @@
-//! What a held or awaited lock has besides its names: granting, handing over and ending grants.
+//! Granting, handing over and ending locks.
 //!
 //! Invariant: `leases`, `locks` and `lock_grants` hold the same tokens, `waits`, `locks` and `lock_waiters` the same
 //! waiters. After each change of the table [`Board::hand_over`] grants to whoever nothing blocks any more.
-
-use std::collections::BTreeMap;
 
 use callboard_protocol::error::{Error, ErrorKind};
 use callboard_protocol::event::{Event, LeaseKind, LockContended, LockLost, LostWhy};
@@ -15,135 +13,13 @@ use callboard_protocol::methods::server::Area;
 use callboard_protocol::names::AgentName;
 use callboard_protocol::revision::{Revision, Token};
 
+use crate::board::lock_grants::{Ending, GrantInfo, GrantTerms};
 use crate::board::{Board, invalid_params, limit_exceeded};
 use crate::lease::{Binding, Lease, stale_token};
 use crate::lock::{Deadlock, LockName, LockNames, Request};
 use crate::now::Now;
 use crate::record::{LeaseRecord, LockRecord, Record};
 use crate::wait::WaitId;
-
-/// What a grant costs besides its names, in bytes: table, index, lease, deadlines.
-const GRANT_BYTES: usize = 700;
-/// What each name of a grant costs besides its text, in bytes.
-const NAME_BYTES: usize = 250;
-
-/// What a grant has besides its names and its lease.
-#[derive(Debug, Clone)]
-pub struct GrantInfo {
-    /// Why, for people.
-    pub reason: Option<String>,
-    /// When it was granted, in Unix milliseconds.
-    pub acquired_at: u64,
-    bytes: usize,
-}
-
-/// The grants of a board, beside the lock table.
-#[derive(Debug, Default)]
-pub struct Grants {
-    table: BTreeMap<Token, GrantInfo>,
-    bytes: usize,
-}
-
-impl Grants {
-    /// What a grant has besides its names.
-    #[must_use]
-    pub fn find(&self, token: Token) -> Option<&GrantInfo> {
-        self.table.get(&token)
-    }
-
-    fn insert(&mut self, token: Token, names: &LockNames, reason: Option<String>, acquired_at: u64) {
-        let names_bytes: usize = names
-            .as_slice()
-            .iter()
-            .map(|name| name.as_str().len() + NAME_BYTES)
-            .sum();
-        let bytes = GRANT_BYTES + names_bytes + reason.as_ref().map_or(0, String::len);
-        self.bytes += bytes;
-        self.table.insert(
-            token,
-            GrantInfo {
-                reason,
-                acquired_at,
-                bytes,
-            },
-        );
-    }
-
-    fn remove(&mut self, token: Token) {
-        if let Some(info) = self.table.remove(&token) {
-            self.bytes -= info.bytes;
-        }
-    }
-
-    /// How many grants there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.table.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.table.is_empty()
-    }
-
-    /// What the grants hold, in bytes as accounted.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-}
-
-/// How a grant is to be made.
-#[derive(Debug, Clone)]
-pub struct GrantTerms {
-    /// What it is bound to.
-    pub binding: Binding,
-    /// Its TTL in milliseconds, or none.
-    pub ttl_ms: Option<u64>,
-    /// The TTL asked for; a grant that is asked for again keeps its own without one.
-    pub ttl_ms_asked: Option<u64>,
-    /// Why, for people.
-    pub reason: Option<String>,
-}
-
-/// The terms of the waiting acquires of a board.
-pub type Waiters = BTreeMap<WaitId, GrantTerms>;
-
-/// How and why a grant ends.
-#[derive(Debug, Clone)]
-pub struct Ending {
-    /// What a late caller hears.
-    pub why: Stale,
-    /// What the holder hears at once.
-    pub lost: Option<LostWhy>,
-    /// Who broke it.
-    pub by: Option<AgentName>,
-    /// Why it was broken.
-    pub reason: Option<String>,
-}
-
-impl Ending {
-    /// An end that the holder knows of, or that ended the holder too.
-    #[must_use]
-    pub fn quietly(why: Stale) -> Self {
-        Self {
-            why,
-            lost: None,
-            by: None,
-            reason: None,
-        }
-    }
-
-    /// An end that the holder must hear of.
-    #[must_use]
-    pub fn lost(why: Stale, lost: LostWhy) -> Self {
-        Self {
-            lost: Some(lost),
-            ..Self::quietly(why)
-        }
-    }
-}
 
 impl Board {
     /// Grants names that nothing stands in the way of, or extends the grant that the agent has of them.
@@ -170,22 +46,10 @@ impl Board {
         let token = self.next_revision();
         let due = terms.ttl_ms.map(|ttl_ms| now.monotonic.plus_ms(ttl_ms));
         let agent = request.agent.clone();
-        let GrantTerms {
-            binding,
-            ttl_ms,
-            reason,
-            ..
-        } = terms;
-        let lease = Lease {
-            kind: LeaseKind::Lock,
-            agent: agent.clone(),
-            binding,
-            ttl_ms,
-            due,
-        };
+        let GrantTerms { binding, ttl_ms, reason, .. } = terms;
+        let lease = Lease { kind: LeaseKind::Lock, agent: agent.clone(), binding, ttl_ms, due };
         self.leases.grant(&mut self.deadlines, token, lease);
-        self.lock_grants
-            .insert(token, &request.names, reason, now.unix_ms);
+        self.lock_grants.insert(token, GrantInfo::new(&request.names, reason, now.unix_ms));
         let keys = key_texts(&request.names);
         let mode = request.mode;
         let newly_blocked = self.locks.grant(token.0, request);
@@ -197,15 +61,7 @@ impl Board {
             self.announce_waiter(WaitId(waiter), &[token.0]);
         }
         let expires_at = due.map(|due| now.unix_of(due));
-        Ok(Acquired {
-            token,
-            keys,
-            mode,
-            ttl_ms,
-            expires_at,
-            waited_ms,
-            extended: None,
-        })
+        Ok(Acquired { token, keys, mode, ttl_ms, expires_at, waited_ms, extended: None })
     }
 
     fn extend_same(
@@ -218,9 +74,7 @@ impl Board {
     ) -> Acquired {
         let own = self.leases.find(token).and_then(|lease| lease.ttl_ms);
         let ttl_ms = terms.ttl_ms_asked.or(own);
-        let due = self
-            .leases
-            .extend(&mut self.deadlines, token, now.monotonic, ttl_ms);
+        let due = self.leases.extend(&mut self.deadlines, token, now.monotonic, ttl_ms);
         self.next_revision();
         self.record_lock(now, token);
         Acquired {
@@ -236,11 +90,7 @@ impl Board {
 
     /// Tells the holders of these grants, each once, that a waiter wants what they have.
     pub(crate) fn announce_waiter(&mut self, waiter: WaitId, grants: &[u64]) {
-        let Some(waiting) = self
-            .locks
-            .waiter_of(waiter.0)
-            .map(|request| request.agent.clone())
-        else {
+        let Some(waiting) = self.locks.waiter_of(waiter.0).map(|request| request.agent.clone()) else {
             return;
         };
         let mut told: Vec<AgentName> = Vec::new();
@@ -281,24 +131,10 @@ impl Board {
             Stale::Broken => "broken",
         };
         let detail = || Some(format!("token {token}"));
-        self.tail(
-            now,
-            Area::Lock,
-            action,
-            &keys.join(" "),
-            Some(&lease.agent),
-            detail,
-        );
+        self.tail(now, Area::Lock, action, &keys.join(" "), Some(&lease.agent), detail);
         if let Some(why) = ending.lost {
-            let event = LockLost {
-                token,
-                keys,
-                why,
-                by: ending.by,
-                reason: ending.reason,
-            };
-            self.sessions
-                .notify(&mut self.effects, &lease.agent, &event.body());
+            let event = LockLost { token, keys, why, by: ending.by, reason: ending.reason };
+            self.sessions.notify(&mut self.effects, &lease.agent, &event.body());
         }
         self.hand_over(now);
     }
@@ -339,10 +175,7 @@ impl Board {
     }
 
     pub(crate) fn lock_wait_ran_out(&mut self, now: Now, id: WaitId) {
-        let waited_ms = self
-            .waits
-            .find(id)
-            .map_or(0, |wait| now.monotonic.ms_since(wait.since));
+        let waited_ms = self.waits.find(id).map_or(0, |wait| now.monotonic.ms_since(wait.since));
         if let Some(request) = self.forget_waiter(id) {
             self.answer(id, Err(waited_in_vain(&request.names, waited_ms)));
             self.hand_over(now);
@@ -363,10 +196,7 @@ impl Board {
         let token = if_lock.token;
         self.end_if_overdue(now, token);
         let Some(grant) = self.locks.grant_of(token.0) else {
-            return Err(stale_token(
-                &format!("lock token {token}"),
-                self.leases.why_ended(token),
-            ));
+            return Err(stale_token(&format!("lock token {token}"), self.leases.why_ended(token)));
         };
         if grant.names.as_slice().iter().any(|held| held.covers(&name)) {
             return Ok(());
@@ -436,14 +266,10 @@ pub(crate) fn deadlock_error(deadlock: &Deadlock) -> Error {
             keys: key_texts(&edge.keys),
         })
         .collect();
-    let path: Vec<String> = cycle
-        .iter()
-        .map(|edge| format!("{} waits for {}", edge.agent, edge.waits_for))
-        .collect();
-    let message = format!(
-        "waiting would never end ({}): release what you hold, then try again",
-        path.join(", ")
-    );
+    let path: Vec<String> =
+        cycle.iter().map(|edge| format!("{} waits for {}", edge.agent, edge.waits_for)).collect();
+    let message =
+        format!("waiting would never end ({}): release what you hold, then try again", path.join(", "));
     Error::new(ErrorKind::Deadlock, message).with("cycle", cycle)
 }
 

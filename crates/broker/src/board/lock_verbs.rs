@@ -3,19 +3,18 @@
 use callboard_protocol::error::{Error, ErrorKind};
 use callboard_protocol::limits::{CONFLICTS_MAX, LOCK_KEYS_MAX, LOCK_TTL_MS_DEFAULT};
 use callboard_protocol::methods::lock::{
-    Acquire, Acquired, Bind, Break, Broken, Check, Checked, Conflict, Extend, Extended, Held, List,
-    ListResult, Release, Released, Waiting,
+    Acquire, Acquired, Bind, Break, Broken, Check, Checked, Conflict, Extend, Extended, Release, Released,
 };
 use callboard_protocol::methods::message::Stale;
 use callboard_protocol::names::AgentName;
 use callboard_protocol::revision::{Revision, Token};
 
-use crate::board::lock::{Ending, GrantTerms, deadlock_error, key_texts};
+use crate::board::lock::{deadlock_error, key_texts};
+use crate::board::lock_grants::{Ending, GrantTerms};
 use crate::board::{Board, Call, Verdict, check_text, invalid_params, limit_exceeded};
 use crate::lease::{Binding, Lease, stale_token};
 use crate::lock::{Conflicts, LockName, LockNames, Request};
 use crate::now::Now;
-use crate::page::Page;
 use crate::wait::{WaitId, WaitKind};
 
 impl Board {
@@ -24,20 +23,14 @@ impl Board {
         let names = checked_names(&params.keys)?;
         check_text("reason", params.reason.as_ref())?;
         self.end_overdue(call.now, &names);
-        let request = Request {
-            agent,
-            names,
-            mode: params.mode.unwrap_or_default(),
-        };
+        let request = Request { agent, names, mode: params.mode.unwrap_or_default() };
         let wait_ms = params.wait_ms.map_or(0, callboard_protocol::WaitMs::get);
         let terms = terms(call, &params);
         if self.locks.find_same(&request).is_some() {
             return self.grant(call.now, request, terms, 0).map(Verdict::Done);
         }
         self.check_memory()?;
-        let conflicts = self
-            .locks
-            .conflicts(Some(&request.agent), &request.names, request.mode);
+        let conflicts = self.locks.conflicts(Some(&request.agent), &request.names, request.mode);
         if conflicts.is_empty() {
             return self.grant(call.now, request, terms, 0).map(Verdict::Done);
         }
@@ -57,12 +50,7 @@ impl Board {
         let max = self.config.limits.lock_waiters;
         let used = self.locks.waiter_count();
         if used >= max {
-            return Err(limit_exceeded(
-                "lock_waiters",
-                used,
-                max,
-                "try again later, or without waiting",
-            ));
+            return Err(limit_exceeded("lock_waiters", used, max, "try again later, or without waiting"));
         }
         let id = self.start_wait(call, WaitKind::Lock, wait_ms)?;
         match self.locks.enqueue(id.0, request) {
@@ -87,9 +75,7 @@ impl Board {
 
     fn lock_held(&self, now: Now, names: &LockNames, conflicts: &Conflicts) -> Error {
         let (rows, more) = self.conflict_rows(now, names, conflicts);
-        let who = rows
-            .first()
-            .map_or_else(String::new, |row| format!("{} by {}", row.key, row.agent));
+        let who = rows.first().map_or_else(String::new, |row| format!("{} by {}", row.key, row.agent));
         let message = format!("held: {who}; wait with wait_ms, ask the holder, or work on something else");
         let error = Error::new(ErrorKind::LockHeld, message).with("conflicts", rows);
         if more { error.with("more", true) } else { error }
@@ -97,14 +83,9 @@ impl Board {
 
     /// What stands in the way, a row for each name asked for and each grant or waiter that it meets.
     fn conflict_rows(&self, now: Now, names: &LockNames, conflicts: &Conflicts) -> (Vec<Conflict>, bool) {
-        let grants = conflicts
-            .grants
-            .iter()
-            .filter_map(|id| Some((*id, true, self.locks.grant_of(*id)?)));
-        let waiters = conflicts
-            .waiters
-            .iter()
-            .filter_map(|id| Some((*id, false, self.locks.waiter_of(*id)?)));
+        let grants = conflicts.grants.iter().filter_map(|id| Some((*id, true, self.locks.grant_of(*id)?)));
+        let waiters =
+            conflicts.waiters.iter().filter_map(|id| Some((*id, false, self.locks.waiter_of(*id)?)));
         let mut rows = Vec::new();
         for (id, is_grant, other) in grants.chain(waiters) {
             for name in names.as_slice() {
@@ -137,11 +118,7 @@ impl Board {
             waiting: None,
             reason: info.and_then(|info| info.reason.clone()),
             acquired_at: info.map(|info| info.acquired_at),
-            expires_at: self
-                .leases
-                .find(token)
-                .and_then(|lease| lease.due)
-                .map(|due| now.unix_of(due)),
+            expires_at: self.leases.find(token).and_then(|lease| lease.due).map(|due| now.unix_of(due)),
             waiters: self.locks.blocked_count(id),
         }
     }
@@ -154,10 +131,7 @@ impl Board {
             mode: other.mode,
             token: None,
             waiting: Some(true),
-            reason: self
-                .lock_waiters
-                .get(&WaitId(id))
-                .and_then(|terms| terms.reason.clone()),
+            reason: self.lock_waiters.get(&WaitId(id)).and_then(|terms| terms.reason.clone()),
             acquired_at: None,
             expires_at: None,
             waiters: 0,
@@ -167,35 +141,23 @@ impl Board {
     pub(crate) fn lock_extend(&mut self, call: &Call, params: &Extend) -> Result<Extended, Error> {
         let lease = self.own_lock(call, params.token)?;
         let ttl_ms = params.ttl_ms.map(callboard_protocol::TtlMs::get).or(lease.ttl_ms);
-        let due = self
-            .leases
-            .extend(&mut self.deadlines, params.token, call.now.monotonic, ttl_ms);
+        let due = self.leases.extend(&mut self.deadlines, params.token, call.now.monotonic, ttl_ms);
         self.next_revision();
         self.record_lock(call.now, params.token);
-        Ok(Extended {
-            expires_at: due.map(|due| call.now.unix_of(due)),
-        })
+        Ok(Extended { expires_at: due.map(|due| call.now.unix_of(due)) })
     }
 
     /// The live lock lease under a token of the caller's.
     fn own_lock(&mut self, call: &Call, token: Token) -> Result<Lease, Error> {
         let agent = call.agent()?;
         self.end_if_overdue(call.now, token);
-        let lease = self
-            .leases
-            .find(token)
-            .filter(|_| self.locks.grant_of(token.0).is_some());
+        let lease = self.leases.find(token).filter(|_| self.locks.grant_of(token.0).is_some());
         let Some(lease) = lease else {
-            return Err(stale_token(
-                &format!("lock token {token}"),
-                self.leases.why_ended(token),
-            ));
+            return Err(stale_token(&format!("lock token {token}"), self.leases.why_ended(token)));
         };
         if lease.agent != *agent {
-            let message = format!(
-                "lock token {token} is {}'s: ask it, or let a person use lock.break",
-                lease.agent
-            );
+            let message =
+                format!("lock token {token} is {}'s: ask it, or let a person use lock.break", lease.agent);
             return Err(Error::new(ErrorKind::NotOwner, message).with("agent", &lease.agent));
         }
         Ok(lease.clone())
@@ -239,122 +201,20 @@ impl Board {
         let names = checked_names(&params.keys)?;
         self.end_overdue(call.now, &names);
         let mode = params.mode.unwrap_or_default();
-        let own = call.agent.as_ref().map(|agent| Request {
-            agent: agent.clone(),
-            names: names.clone(),
-            mode,
-        });
+        let own =
+            call.agent.as_ref().map(|agent| Request { agent: agent.clone(), names: names.clone(), mode });
         if own.is_some_and(|request| self.locks.find_same(&request).is_some()) {
-            return Ok(Checked {
-                free: true,
-                conflicts: Vec::new(),
-                more: None,
-            });
+            return Ok(Checked { free: true, conflicts: Vec::new(), more: None });
         }
         let found = self.locks.conflicts(call.agent.as_ref(), &names, mode);
         let (conflicts, more) = self.conflict_rows(call.now, &names, &found);
-        Ok(Checked {
-            free: found.is_empty(),
-            conflicts,
-            more: more.then_some(true),
-        })
-    }
-
-    pub(crate) fn lock_list(&self, call: &Call, params: &List) -> Result<ListResult, Error> {
-        let (first_grant, first_waiter) = parse_cursor(params.cursor.as_deref())?;
-        let wanted = |request: &Request| {
-            params.agent.as_ref().is_none_or(|agent| request.agent == *agent)
-                && params.prefix.as_ref().is_none_or(|prefix| {
-                    request
-                        .names
-                        .as_slice()
-                        .iter()
-                        .any(|name| name.as_str().starts_with(prefix.as_str()))
-                })
-        };
-        let mut page: Page<Row> = Page::new(params.limit, self.config.limits.frame_bytes);
-        let grants = first_grant
-            .into_iter()
-            .flat_map(|first| self.locks.grants_from(first));
-        let grants = grants
-            .filter(|(_, request)| wanted(request))
-            .filter_map(|(token, request)| {
-                let held = self.held(call.now, Revision(token), request)?;
-                Some((format!("g{}", token + 1), Row::Held(held)))
-            });
-        let waiters = self
-            .locks
-            .waiters_from(first_waiter)
-            .filter(|(_, request)| wanted(request));
-        let waiters = waiters.map(|(id, request)| {
-            (
-                format!("w{}", id + 1),
-                Row::Waiting(self.waiting_row(call.now, WaitId(id), request)),
-            )
-        });
-        for (place, row) in grants.chain(waiters) {
-            let bytes = row.bytes();
-            if !page.push(row, bytes, &place) {
-                break;
-            }
-        }
-        let (rows, cursor) = page.finish();
-        let mut result = ListResult {
-            locks: Vec::new(),
-            waiters: Vec::new(),
-            cursor,
-        };
-        for row in rows {
-            match row {
-                Row::Held(held) => result.locks.push(held),
-                Row::Waiting(waiting) => result.waiters.push(waiting),
-            }
-        }
-        Ok(result)
-    }
-
-    fn held(&self, now: Now, token: Token, request: &Request) -> Option<Held> {
-        let lease = self
-            .leases
-            .find(token)
-            .filter(|lease| !lease.is_overdue(now.monotonic))?;
-        let info = self.lock_grants.find(token)?;
-        Some(Held {
-            token,
-            agent: request.agent.clone(),
-            keys: key_texts(&request.names),
-            mode: request.mode,
-            bind: match lease.binding {
-                Binding::Agent => Bind::Agent,
-                Binding::Session(_) => Bind::Session,
-            },
-            reason: info.reason.clone(),
-            acquired_at: info.acquired_at,
-            expires_at: lease.due.map(|due| now.unix_of(due)),
-        })
-    }
-
-    fn waiting_row(&self, now: Now, id: WaitId, request: &Request) -> Waiting {
-        Waiting {
-            agent: request.agent.clone(),
-            keys: key_texts(&request.names),
-            mode: request.mode,
-            position: self.locks.position(id.0).unwrap_or(1),
-            waited_ms: self
-                .waits
-                .find(id)
-                .map_or(0, |wait| now.monotonic.ms_since(wait.since)),
-            waits_for: self.locks.waits_for(id.0),
-        }
+        Ok(Checked { free: found.is_empty(), conflicts, more: more.then_some(true) })
     }
 
     pub(crate) fn lock_break(&mut self, call: &Call, params: Break) -> Result<Broken, Error> {
         self.check_admin("lock.break")?;
         if params.reason.trim().is_empty() {
-            return Err(invalid_params(
-                "reason",
-                "`reason` is empty: say why, the holder gets to read it",
-            ));
+            return Err(invalid_params("reason", "`reason` is empty: say why, the holder gets to read it"));
         }
         check_text("reason", Some(&params.reason))?;
         self.end_if_overdue(call.now, params.token);
@@ -370,70 +230,23 @@ impl Board {
     }
 }
 
-enum Row {
-    Held(Held),
-    Waiting(Waiting),
-}
-
-impl Row {
-    /// What it takes on the wire at most, in bytes.
-    fn bytes(&self) -> usize {
-        let (keys, reason) = match self {
-            Self::Held(held) => (&held.keys, held.reason.as_ref()),
-            Self::Waiting(waiting) => (&waiting.keys, None),
-        };
-        let keys: usize = keys.iter().map(|key| 2 * key.len() + 3).sum();
-        512 + keys + 6 * reason.map_or(0, String::len)
-    }
-}
-
 fn terms(call: &Call, params: &Acquire) -> GrantTerms {
     let ttl_ms_asked = params.ttl_ms.map(callboard_protocol::TtlMs::get);
     let (binding, default) = match params.bind.unwrap_or(Bind::Agent) {
         Bind::Agent => (Binding::Agent, Some(LOCK_TTL_MS_DEFAULT)),
         Bind::Session => (Binding::Session(call.session), None),
     };
-    GrantTerms {
-        binding,
-        ttl_ms: ttl_ms_asked.or(default),
-        ttl_ms_asked,
-        reason: params.reason.clone(),
-    }
+    GrantTerms { binding, ttl_ms: ttl_ms_asked.or(default), ttl_ms_asked, reason: params.reason.clone() }
 }
 
 fn checked_names(keys: &[String]) -> Result<LockNames, Error> {
     let given = keys.len();
     if !(1..=LOCK_KEYS_MAX).contains(&given) {
-        return Err(invalid_params(
-            "keys",
-            format!("`keys` has {given} names: give 1 to {LOCK_KEYS_MAX}"),
-        ));
+        return Err(invalid_params("keys", format!("`keys` has {given} names: give 1 to {LOCK_KEYS_MAX}")));
     }
     keys.iter()
         .map(|key| {
             LockName::parse(key).map_err(|error| invalid_params("keys", format!("`keys`: {key:?}: {error}")))
         })
         .collect()
-}
-
-/// Where a page of `lock.list` goes on: the first grant, or none once all grants were listed, and the first waiter.
-fn parse_cursor(cursor: Option<&str>) -> Result<(Option<u64>, u64), Error> {
-    let Some(cursor) = cursor else {
-        return Ok((Some(0), 0));
-    };
-    let number = |digits: &str| digits.parse::<u64>().ok();
-    let place = match (
-        cursor.strip_prefix('g').and_then(number),
-        cursor.strip_prefix('w').and_then(number),
-    ) {
-        (Some(grant), _) => Some((Some(grant), 0)),
-        (None, Some(waiter)) => Some((None, waiter)),
-        (None, None) => None,
-    };
-    place.ok_or_else(|| {
-        invalid_params(
-            "cursor",
-            "`cursor` is not one that lock.list gave: start without it",
-        )
-    })
 }

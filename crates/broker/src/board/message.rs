@@ -79,6 +79,16 @@ impl Board {
     pub(crate) fn withdraw_receive(&mut self, _: WaitId) {}
     /// A waiting request is withdrawn; the question stays sent.
     pub(crate) fn withdraw_request(&mut self, _: WaitId) {}
+    pub(crate) fn message_records(&self, _: Now) -> Vec<crate::record::Record> {
+        Vec::new()
+    }
+    pub(crate) fn restore_message(&mut self, _: Now, _: crate::record::MessageRecord) {}
+    pub(crate) fn drop_message(&mut self, _: MessageId) {}
+    pub(crate) fn restore_delivery(&mut self, _: Now, _: crate::record::DeliveryRecord) {}
+    pub(crate) fn finish_messages(&mut self, _: Now) {}
+    pub(crate) fn clear_messages(&mut self, _: Now) -> usize {
+        0
+    }
     /// The session lost its agent: its inbox subscriptions end.
     pub(crate) fn agent_of_session_removed(&mut self, _: SessionId) {}
 }

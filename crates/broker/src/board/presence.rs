@@ -25,12 +25,7 @@ impl Board {
         if self.agents.find(name).is_some() || used < max {
             return Ok(());
         }
-        Err(limit_exceeded(
-            "agents",
-            used,
-            max,
-            "remove names that are gone with agent.remove",
-        ))
+        Err(limit_exceeded("agents", used, max, "remove names that are gone with agent.remove"))
     }
 
     /// Makes a name known; its presence begins with [`Board::sign_in`].
@@ -78,7 +73,7 @@ impl Board {
         }
     }
 
-    fn start_presence_clock(&mut self, now: Now, name: &AgentName) {
+    pub(crate) fn start_presence_clock(&mut self, now: Now, name: &AgentName) {
         let deadlines = &mut self.deadlines;
         let is_over = self.agents.change(name, |agent| {
             let due = agent.last_seen.plus_ms(agent.ttl_ms);
@@ -107,11 +102,7 @@ impl Board {
             .leases
             .of_agent(name)
             .into_iter()
-            .filter(|token| {
-                self.leases
-                    .find(*token)
-                    .is_some_and(|lease| lease.binding == Binding::Agent)
-            })
+            .filter(|token| self.leases.find(*token).is_some_and(|lease| lease.binding == Binding::Agent))
             .collect();
         self.end_leases(now, &agent_bound);
         self.end_presence(now, name, why);
@@ -125,11 +116,7 @@ impl Board {
             if !std::mem::replace(&mut agent.live, false) {
                 return false;
             }
-            deadlines.change(
-                agent.forget_due,
-                Some(forget_due),
-                Deadline::ForgetAgent(name.clone()),
-            );
+            deadlines.change(agent.forget_due, Some(forget_due), Deadline::ForgetAgent(name.clone()));
             agent.forget_due = Some(forget_due);
             true
         });
@@ -146,15 +133,8 @@ impl Board {
             LeftWhy::Expired => "expired",
             LeftWhy::Removed => "removed",
         };
-        self.tail(now, Area::Agent, "left", name, Some(name), || {
-            Some(detail.to_owned())
-        });
-        let body = AgentLeft {
-            agent: name.clone(),
-            why,
-            live: false,
-        }
-        .body();
+        self.tail(now, Area::Agent, "left", name, Some(name), || Some(detail.to_owned()));
+        let body = AgentLeft { agent: name.clone(), why, live: false }.body();
         self.push_to_agent_watchers(&body);
     }
 
@@ -177,10 +157,8 @@ impl Board {
         let Some(agent) = self.agents.remove(name) else {
             return;
         };
-        self.deadlines
-            .change(agent.forget_due, None, Deadline::ForgetAgent(name.clone()));
-        self.deadlines
-            .change(agent.presence_due, None, Deadline::Presence(name.clone()));
+        self.deadlines.change(agent.forget_due, None, Deadline::ForgetAgent(name.clone()));
+        self.deadlines.change(agent.presence_due, None, Deadline::Presence(name.clone()));
         self.inboxes.forget_if_empty(name);
         self.next_revision();
         self.record(Record::AgentEnded(name.clone()));
@@ -228,13 +206,7 @@ impl Board {
     pub(crate) fn push_to_agent_watchers(&mut self, body: &callboard_protocol::event::EventBody) {
         let watchers: Vec<_> = self.agents.watchers.iter().copied().collect();
         for (session, subscription) in watchers {
-            self.sessions.push(
-                &mut self.effects,
-                session,
-                subscription,
-                body.clone(),
-                PushClass::Droppable,
-            );
+            self.sessions.push(&mut self.effects, session, subscription, body.clone(), PushClass::Droppable);
         }
     }
 
@@ -243,11 +215,7 @@ impl Board {
         let tokens = self.leases.of_agent(name);
         tokens
             .iter()
-            .filter(|token| {
-                self.leases
-                    .find(**token)
-                    .is_some_and(|l| l.kind == LeaseKind::Lock)
-            })
+            .filter(|token| self.leases.find(**token).is_some_and(|l| l.kind == LeaseKind::Lock))
             .count()
     }
 }

@@ -27,12 +27,7 @@ impl Board {
             Ok(agent) => agent,
             Err(error) => return Outcome::Done(Err(error)),
         };
-        let call = Call {
-            now,
-            session,
-            agent,
-            request: request.cloned(),
-        };
+        let call = Call { now, session, agent, request: request.cloned() };
         if call.request.is_none() && grants_something(&command) {
             return Outcome::Ignored;
         }
@@ -58,9 +53,7 @@ impl Board {
             C::KvTxn(p) => A::KvTxn(self.kv_txn(call, p)?),
             C::KvWatch(p) => A::KvWatch(self.kv_watch(call, p)?),
             C::LockAcquire(p) => {
-                return self
-                    .lock_acquire(call, p)
-                    .map(|verdict| verdict.map(A::LockAcquire));
+                return self.lock_acquire(call, p).map(|verdict| verdict.map(A::LockAcquire));
             }
             C::LockExtend(p) => A::LockExtend(self.lock_extend(call, &p)?),
             C::LockRelease(p) => A::LockRelease(self.lock_release(call, p)?),
@@ -69,18 +62,14 @@ impl Board {
             C::LockBreak(p) => A::LockBreak(self.lock_break(call, p)?),
             C::MessageSend(p) => A::MessageSend(self.message_send(call, p)?),
             C::MessageReceive(p) => {
-                return self
-                    .message_receive(call, p)
-                    .map(|verdict| verdict.map(A::MessageReceive));
+                return self.message_receive(call, p).map(|verdict| verdict.map(A::MessageReceive));
             }
             C::MessageAck(p) => A::MessageAck(self.message_ack(call, p)?),
             C::MessageNack(p) => A::MessageNack(self.message_nack(call, &p)?),
             C::MessageExtend(p) => A::MessageExtend(self.message_extend(call, &p)?),
             C::MessageSubscribe(p) => A::MessageSubscribe(self.message_subscribe(call, p)?),
             C::MessageRequest(p) => {
-                return self
-                    .message_request(call, p)
-                    .map(|verdict| verdict.map(A::MessageRequest));
+                return self.message_request(call, p).map(|verdict| verdict.map(A::MessageRequest));
             }
             C::MessageReply(p) => A::MessageReply(self.message_reply(call, p)?),
             C::MessageStatus(p) => A::MessageStatus(self.message_status(call, &p)?),

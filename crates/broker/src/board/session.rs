@@ -43,28 +43,11 @@ impl Board {
     /// # Errors
     /// `limit_exceeded` when its agent would be one too many.
     pub fn open_session(&mut self, now: Now, open: OpenSession) -> Result<OpenedSession, Error> {
-        let OpenSession {
-            id,
-            resume_token,
-            agent,
-            client,
-        } = open;
+        let OpenSession { id, resume_token, agent, client } = open;
         if let Some(agent) = &agent {
             self.check_agent_limit(agent)?;
         }
-        let session = Session {
-            agent: agent.clone(),
-            resume_token,
-            client,
-            link: Link::Connected,
-            paused: false,
-            last_call: now,
-            signed_out: false,
-            subscriptions: std::collections::BTreeMap::new(),
-            last_subscription: 0,
-            seq: 0,
-            waits: std::collections::BTreeSet::new(),
-        };
+        let session = Session::new(now, Link::Connected, agent.clone(), resume_token, client);
         self.sessions.insert(id, session);
         self.record_session(id);
         if let Some(agent) = &agent {
@@ -76,15 +59,15 @@ impl Board {
     /// What a session is now.
     #[must_use]
     pub fn opened(&self, id: SessionId) -> OpenedSession {
-        let agent = self
-            .sessions
-            .table
-            .get(&id)
-            .and_then(|session| session.agent.clone());
-        let sessions = agent
-            .as_ref()
-            .map_or(0, |agent| self.sessions.of_agent(agent).count());
+        let agent = self.sessions.table.get(&id).and_then(|session| session.agent.clone());
+        let sessions = agent.as_ref().map_or(0, |agent| self.sessions.of_agent(agent).count());
         OpenedSession { agent, sessions }
+    }
+
+    /// Whether this is the token of that session.
+    #[must_use]
+    pub fn is_resume_token(&self, id: SessionId, token: &str) -> bool {
+        self.sessions.table.get(&id).is_some_and(|session| session.resume_token.as_deref() == Some(token))
     }
 
     /// Takes a session over for a new connection: what waited ended with the old one, leased pushes come again.
@@ -135,12 +118,7 @@ impl Board {
     pub fn lose_connection(&mut self, now: Now, id: SessionId) {
         self.withdraw_waits(now, id);
         let grace_ms = self.config.grace_ms;
-        let Some(session) = self
-            .sessions
-            .table
-            .get_mut(&id)
-            .filter(|session| session.is_connected())
-        else {
+        let Some(session) = self.sessions.table.get_mut(&id).filter(|session| session.is_connected()) else {
             return;
         };
         if !session.is_lasting() || grace_ms == 0 {
@@ -168,19 +146,12 @@ impl Board {
     /// How many requests of a session wait.
     #[must_use]
     pub fn waiting(&self, id: SessionId) -> usize {
-        self.sessions
-            .table
-            .get(&id)
-            .map_or(0, |session| session.waits.len())
+        self.sessions.table.get(&id).map_or(0, |session| session.waits.len())
     }
 
     /// `session.close`: ends a session, and with `leave` its agent's presence and agent-bound leases.
     pub fn close_session(&mut self, now: Now, id: SessionId, leave: bool) {
-        let agent = self
-            .sessions
-            .table
-            .get(&id)
-            .and_then(|session| session.agent.clone());
+        let agent = self.sessions.table.get(&id).and_then(|session| session.agent.clone());
         self.end_session(now, id);
         if let Some(agent) = agent.filter(|_| leave) {
             self.leave(now, &agent, LeftWhy::Closed);
@@ -192,23 +163,16 @@ impl Board {
         let Some(session) = self.sessions.table.get(&id) else {
             return false;
         };
-        let wait = session.waits.iter().copied().find(|wait| {
-            self.waits
-                .find(*wait)
-                .is_some_and(|wait| wait.request == *request)
-        });
+        let wait = session
+            .waits
+            .iter()
+            .copied()
+            .find(|wait| self.waits.find(*wait).is_some_and(|wait| wait.request == *request));
         let Some(wait) = wait else { return false };
-        let error = Error::new(
-            ErrorKind::Cancelled,
-            "cancelled by session.cancel; nothing was changed",
-        );
+        let error = Error::new(ErrorKind::Cancelled, "cancelled by session.cancel; nothing was changed");
         let request = request.clone();
         self.withdraw_wait(now, wait);
-        let what = Outgoing::Reply {
-            id: request,
-            result: Box::new(Err(error)),
-            reply_message: None,
-        };
+        let what = Outgoing::Reply { id: request, result: Box::new(Err(error)), reply_message: None };
         self.effects.outputs.push(Output { session: id, what });
         true
     }
@@ -237,10 +201,7 @@ impl Board {
     /// Notes a call of a session; gives the agent that it acts for.
     pub(crate) fn note_call(&mut self, now: Now, id: SessionId) -> Result<Option<AgentName>, Error> {
         let Some(session) = self.sessions.table.get_mut(&id) else {
-            return Err(Error::new(
-                ErrorKind::Internal,
-                "this session is over: open a new one",
-            ));
+            return Err(Error::new(ErrorKind::Internal, "this session is over: open a new one"));
         };
         session.last_call = now;
         let agent = session.agent.clone();
@@ -273,10 +234,7 @@ impl Board {
         if session.is_lasting() {
             self.record(Record::SessionEnded(id));
         }
-        self.effects.outputs.push(Output {
-            session: id,
-            what: Outgoing::Ended,
-        });
+        self.effects.outputs.push(Output { session: id, what: Outgoing::Ended });
         self.end_session_leases(now, id);
         if let Some(agent) = &session.agent {
             self.session_of_agent_ended(now, agent, session.last_call);
@@ -286,11 +244,7 @@ impl Board {
     /// Adds a subscription.
     pub(crate) fn subscribe(&mut self, call: &Call, to: Subscribed) -> Result<SubscriptionId, Error> {
         let max = self.config.limits.subscriptions_per_session;
-        let used = self
-            .sessions
-            .table
-            .get(&call.session)
-            .map_or(0, |session| session.subscriptions.len());
+        let used = self.sessions.table.get(&call.session).map_or(0, |session| session.subscriptions.len());
         if used >= max {
             return Err(limit_exceeded(
                 "subscriptions_per_session",
@@ -323,10 +277,7 @@ impl Board {
         if self.unsubscribe(call.session, params.subscription) {
             return Ok(Empty {});
         }
-        Err(not_found(
-            "subscription",
-            format!("this session has no subscription {}", params.subscription),
-        ))
+        Err(not_found("subscription", format!("this session has no subscription {}", params.subscription)))
     }
 
     /// Records a session that outlives its connection.
@@ -337,11 +288,7 @@ impl Board {
     }
 
     pub(crate) fn session_record(&self, id: SessionId) -> Option<SessionRecord> {
-        let session = self
-            .sessions
-            .table
-            .get(&id)
-            .filter(|session| session.is_lasting())?;
+        let session = self.sessions.table.get(&id).filter(|session| session.is_lasting())?;
         Some(SessionRecord {
             id,
             resume_token: session.resume_token.clone(),

@@ -15,19 +15,10 @@ use crate::session::Subscribed;
 
 impl Board {
     pub(crate) fn server_tail(&mut self, call: &Call, params: Tail) -> Result<SubscribedResult, Error> {
-        let all = [
-            Area::Kv,
-            Area::Lock,
-            Area::Message,
-            Area::Topic,
-            Area::Agent,
-            Area::Task,
-            Area::Coordination,
-        ];
+        let all =
+            [Area::Kv, Area::Lock, Area::Message, Area::Topic, Area::Agent, Area::Task, Area::Coordination];
         let areas = params.areas.unwrap_or_else(|| all.to_vec()).into_iter().collect();
-        Ok(SubscribedResult {
-            subscription: self.subscribe(call, Subscribed::Tail(areas))?,
-        })
+        Ok(SubscribedResult { subscription: self.subscribe(call, Subscribed::Tail(areas))? })
     }
 
     /// Tells whoever tails of a change that was just made. `subject` and `detail` are only asked for if somebody does.
@@ -59,13 +50,7 @@ impl Board {
                 |subscription| matches!(&subscription.to, Subscribed::Tail(areas) if areas.contains(&area)),
             );
             if wanted {
-                self.sessions.push(
-                    &mut self.effects,
-                    session,
-                    number,
-                    body.clone(),
-                    PushClass::Droppable,
-                );
+                self.sessions.push(&mut self.effects, session, number, body.clone(), PushClass::Droppable);
             }
         }
     }

@@ -72,11 +72,7 @@ impl Board {
         };
         let Some(due) = lease.due else { return };
         let is_lock = lease.kind == LeaseKind::Lock;
-        let id = if is_lock {
-            None
-        } else {
-            self.inboxes.message_of(token)
-        };
+        let id = if is_lock { None } else { self.inboxes.message_of(token) };
         let event = DeadlineSoon {
             what: lease.kind,
             id,
@@ -98,7 +94,7 @@ impl Board {
         for token in tokens {
             match self.leases.find(*token).map(|lease| lease.kind) {
                 Some(LeaseKind::Lock) => {
-                    self.end_lock(now, *token, crate::board::lock::Ending::quietly(Stale::Expired));
+                    self.end_lock(now, *token, crate::board::lock_grants::Ending::quietly(Stale::Expired));
                 }
                 Some(LeaseKind::Message) => self.delivery_lapsed(now, *token),
                 Some(LeaseKind::Task) | None => {}
@@ -107,6 +103,6 @@ impl Board {
     }
 }
 
-fn lock_expired() -> crate::board::lock::Ending {
-    crate::board::lock::Ending::lost(Stale::Expired, callboard_protocol::event::LostWhy::Expired)
+fn lock_expired() -> crate::board::lock_grants::Ending {
+    crate::board::lock_grants::Ending::lost(Stale::Expired, callboard_protocol::event::LostWhy::Expired)
 }

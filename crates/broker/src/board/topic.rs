@@ -21,30 +21,13 @@ impl Board {
             return Err(invalid_params("topic", message));
         }
         let sessions = &self.sessions;
-        let is_connected = |id| {
-            sessions
-                .table
-                .get(&id)
-                .is_some_and(crate::session::Session::is_connected)
-        };
+        let is_connected = |id| sessions.table.get(&id).is_some_and(crate::session::Session::is_connected);
         let readers = self.topics.take_readers(topic.as_str(), is_connected);
-        self.tail(
-            call.now,
-            Area::Topic,
-            "published",
-            &topic,
-            call.agent.as_ref(),
-            || None,
-        );
+        self.tail(call.now, Area::Topic, "published", &topic, call.agent.as_ref(), || None);
         if readers.is_empty() {
             return Ok(Published { subscribers: 0 });
         }
-        let body = TopicMessage {
-            topic,
-            from: call.agent.clone(),
-            payload,
-        }
-        .body();
+        let body = TopicMessage { topic, from: call.agent.clone(), payload }.body();
         for (session, subscription) in &readers {
             self.sessions.push(
                 &mut self.effects,
@@ -54,9 +37,7 @@ impl Board {
                 PushClass::Droppable,
             );
         }
-        Ok(Published {
-            subscribers: readers.len(),
-        })
+        Ok(Published { subscribers: readers.len() })
     }
 
     pub(crate) fn topic_subscribe(
@@ -67,8 +48,7 @@ impl Board {
         let pattern = TopicPattern::parse(params.pattern.as_str())
             .map_err(|error| invalid_params("pattern", format!("`pattern`: {error}")))?;
         let subscription = self.subscribe(call, Subscribed::Topic)?;
-        self.topics
-            .insert(pattern, params.group.clone(), call.session, subscription);
+        self.topics.insert(pattern, params.group.clone(), call.session, subscription);
         Ok(SubscribedResult { subscription })
     }
 }

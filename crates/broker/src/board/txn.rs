@@ -24,11 +24,7 @@ enum Planned {
 
 impl Board {
     pub(crate) fn kv_txn(&mut self, call: &Call, params: Txn) -> Result<TxnResult, Error> {
-        let Txn {
-            conditions,
-            then,
-            otherwise,
-        } = params;
+        let Txn { conditions, then, otherwise } = params;
         let otherwise = otherwise.unwrap_or_default();
         check_length("if", conditions.len())?;
         check_length("then", then.len())?;
@@ -79,11 +75,8 @@ impl Board {
                     planned.insert(key, Planned::Deleted);
                 }
                 Operation::Get(_) => {
-                    let stored = || {
-                        self.keyspace
-                            .live(key, call.now.monotonic)
-                            .map(|entry| entry.value.clone())
-                    };
+                    let stored =
+                        || self.keyspace.live(key, call.now.monotonic).map(|entry| entry.value.clone());
                     let value = match planned.get(key) {
                         Some(Planned::Set(value)) => Some(value.clone()),
                         Some(Planned::Deleted) => None,
@@ -112,8 +105,5 @@ fn check_length(member: &'static str, length: usize) -> Result<(), Error> {
     if length <= TXN_OPS_MAX {
         return Ok(());
     }
-    Err(invalid_params(
-        member,
-        format!("`{member}` has {length} entries, at most {TXN_OPS_MAX} are allowed"),
-    ))
+    Err(invalid_params(member, format!("`{member}` has {length} entries, at most {TXN_OPS_MAX} are allowed")))
 }

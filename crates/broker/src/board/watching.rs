@@ -39,23 +39,13 @@ impl Board {
             }
         }
         let revision = self.revision;
-        let walk = initial.then_some(InitialWalk {
-            cursor: None,
-            revision,
-        });
-        let watch = Watch {
-            scope: scope.clone(),
-            walk,
-        };
+        let walk = initial.then_some(InitialWalk { cursor: None, revision });
+        let watch = Watch { scope: scope.clone(), walk };
         let subscription = self.subscribe(call, Subscribed::Watch(watch))?;
         self.watches.insert(&scope, call.session, subscription);
         if let Some(from) = params.from_revision {
-            let past: Vec<KeyChange> = self
-                .history
-                .from(from)
-                .filter(|change| scope.covers(&change.key))
-                .cloned()
-                .collect();
+            let past: Vec<KeyChange> =
+                self.history.from(from).filter(|change| scope.covers(&change.key)).cloned().collect();
             for change in past {
                 let body = change.body(call.now.monotonic);
                 self.push_change(call.session, subscription, body, &change);
@@ -64,10 +54,7 @@ impl Board {
         if initial {
             self.continue_initial(call.now, call.session);
         }
-        Ok(WatchResult {
-            subscription,
-            revision,
-        })
+        Ok(WatchResult { subscription, revision })
     }
 
     fn push_change(
@@ -78,8 +65,7 @@ impl Board {
         change: &KeyChange,
     ) {
         let class = PushClass::DroppableAt(change.revision);
-        self.sessions
-            .push(&mut self.effects, session, subscription, body, class);
+        self.sessions.push(&mut self.effects, session, subscription, body, class);
     }
 
     /// Tells whoever watches a key of its change.
@@ -98,8 +84,7 @@ impl Board {
             {
                 let body = initial_body(now.monotonic, &change.key, before);
                 let class = PushClass::DroppableAt(before.revision);
-                self.sessions
-                    .push(&mut self.effects, session, subscription, body, class);
+                self.sessions.push(&mut self.effects, session, subscription, body, class);
             }
             self.push_change(session, subscription, body.clone(), change);
         }
@@ -122,20 +107,14 @@ impl Board {
             return;
         };
         let walking =
-            session
-                .subscriptions
-                .iter()
-                .find_map(|(number, subscription)| match &subscription.to {
-                    Subscribed::Watch(Watch { walk: Some(_), .. }) => Some(*number),
-                    Subscribed::Watch(_) | Subscribed::Inbox(_) | Subscribed::Topic => None,
-                    Subscribed::Agents | Subscribed::Tail(_) => None,
-                });
+            session.subscriptions.iter().find_map(|(number, subscription)| match &subscription.to {
+                Subscribed::Watch(Watch { walk: Some(_), .. }) => Some(*number),
+                Subscribed::Watch(_) | Subscribed::Inbox(_) | Subscribed::Topic => None,
+                Subscribed::Agents | Subscribed::Tail(_) => None,
+            });
         let Some(number) = walking else { return };
         self.tell_slice(now, id, number);
-        self.effects.outputs.push(Output {
-            session: id,
-            what: Outgoing::MoreInitial,
-        });
+        self.effects.outputs.push(Output { session: id, what: Outgoing::MoreInitial });
     }
 
     fn tell_slice(&mut self, now: Now, id: SessionId, number: SubscriptionId) {
@@ -152,11 +131,8 @@ impl Board {
         let mut told = Vec::new();
         let mut is_done = true;
         let after = cursor.clone();
-        let entries = self.keyspace.range(
-            scope.walk_prefix(),
-            after.as_ref().map(Key::as_str),
-            now.monotonic,
-        );
+        let entries =
+            self.keyspace.range(scope.walk_prefix(), after.as_ref().map(Key::as_str), now.monotonic);
         for (key, entry) in entries.filter(|(key, _)| scope.covers(key)) {
             if told.len() == SLICE_KEYS || bytes > SLICE_BYTES {
                 is_done = false;
@@ -169,34 +145,19 @@ impl Board {
             }
         }
         for (body, revision) in told {
-            self.sessions.push(
-                &mut self.effects,
-                id,
-                number,
-                body,
-                PushClass::DroppableAt(revision),
-            );
+            self.sessions.push(&mut self.effects, id, number, body, PushClass::DroppableAt(revision));
         }
         if is_done {
             let revision = self.revision;
             let body = KvSynced { revision }.body();
-            self.sessions.push(
-                &mut self.effects,
-                id,
-                number,
-                body,
-                PushClass::DroppableAt(revision),
-            );
+            self.sessions.push(&mut self.effects, id, number, body, PushClass::DroppableAt(revision));
             return;
         }
         let Some(subscription) = self.sessions.subscription(id, number) else {
             return;
         };
         if let Subscribed::Watch(watch) = &mut subscription.to {
-            watch.walk = Some(InitialWalk {
-                cursor,
-                revision: walk.revision,
-            });
+            watch.walk = Some(InitialWalk { cursor, revision: walk.revision });
         }
     }
 }
@@ -217,13 +178,9 @@ fn checked_scope(params: &WatchParams) -> Result<Scope, Error> {
     match (&params.key, &params.prefix) {
         (Some(key), None) => Ok(Scope::Key(key.clone())),
         (None, Some(prefix)) => Ok(Scope::Prefix(checked_prefix(Some(prefix))?.to_owned())),
-        (Some(_), Some(_)) => Err(invalid_params(
-            "prefix",
-            "`key` and `prefix` exclude each other: give one of them",
-        )),
-        (None, None) => Err(invalid_params(
-            "key",
-            "give `key`, or `prefix` (empty for all keys)",
-        )),
+        (Some(_), Some(_)) => {
+            Err(invalid_params("prefix", "`key` and `prefix` exclude each other: give one of them"))
+        }
+        (None, None) => Err(invalid_params("key", "give `key`, or `prefix` (empty for all keys)")),
     }
 }

@@ -49,40 +49,14 @@ impl KeyChange {
     /// The event as watchers get it; a TTL shows what is left of it now.
     #[must_use]
     pub fn body(&self, now: Monotonic) -> EventBody {
-        let Self {
-            key,
-            revision,
-            previous_revision,
-            by,
-            event,
-        } = self.clone();
+        let Self { key, revision, previous_revision, by, event } = self.clone();
         match event {
             KeyEvent::Put { value, due } => {
                 let ttl_ms = due.map(|due| due.ms_left(now));
-                KvPut {
-                    key,
-                    value,
-                    revision,
-                    previous_revision,
-                    ttl_ms,
-                    by,
-                }
-                .body()
+                KvPut { key, value, revision, previous_revision, ttl_ms, by }.body()
             }
-            KeyEvent::Delete => KvDelete {
-                key,
-                revision,
-                previous_revision,
-                by,
-            }
-            .body(),
-            KeyEvent::Expire => KvExpire {
-                key,
-                revision,
-                previous_revision,
-                by,
-            }
-            .body(),
+            KeyEvent::Delete => KvDelete { key, revision, previous_revision, by }.body(),
+            KeyEvent::Expire => KvExpire { key, revision, previous_revision, by }.body(),
         }
     }
 }
@@ -107,10 +81,7 @@ impl History {
     /// A history that knows nothing up to and including `revision`.
     #[must_use]
     pub fn starting_after(revision: Revision) -> Self {
-        Self {
-            compacted: revision,
-            ..Self::default()
-        }
+        Self { compacted: revision, ..Self::default() }
     }
 
     /// Adds a change, and lets the oldest go while there are more than `events_max` or `bytes_max`.

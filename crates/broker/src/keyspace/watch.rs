@@ -70,16 +70,10 @@ impl WatchIndex {
     pub fn insert(&mut self, scope: &Scope, session: SessionId, subscription: SubscriptionId) {
         match scope {
             Scope::Key(key) => {
-                self.keys
-                    .entry(key.clone())
-                    .or_default()
-                    .insert((session, subscription));
+                self.keys.entry(key.clone()).or_default().insert((session, subscription));
             }
             Scope::Prefix(prefix) => {
-                self.prefixes
-                    .entry(prefix.clone())
-                    .or_default()
-                    .insert((session, subscription));
+                self.prefixes.entry(prefix.clone()).or_default().insert((session, subscription));
                 *self.prefix_lengths.entry(prefix.len()).or_default() += 1;
             }
         }
@@ -121,11 +115,7 @@ impl WatchIndex {
     pub fn of(&self, key: &Key) -> Vec<(SessionId, SubscriptionId)> {
         let mut found: Vec<_> = self.keys.get(key).into_iter().flatten().copied().collect();
         let text = key.as_str();
-        for length in self
-            .prefix_lengths
-            .range(..=text.len())
-            .map(|(length, _)| *length)
-        {
+        for length in self.prefix_lengths.range(..=text.len()).map(|(length, _)| *length) {
             if let Some(prefix) = text.get(..length) {
                 found.extend(self.prefixes.get(prefix).into_iter().flatten().copied());
             }

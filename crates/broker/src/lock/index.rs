@@ -35,10 +35,7 @@ impl NameIndex {
             tree.exact.entry(name.clone()).or_default().insert(id);
         } else {
             let prefix = name.literal_prefix().into();
-            tree.patterns
-                .entry(prefix)
-                .or_default()
-                .insert((name.clone(), id));
+            tree.patterns.entry(prefix).or_default().insert((name.clone(), id));
         }
     }
 
@@ -62,30 +59,17 @@ impl NameIndex {
 
     /// Gives `found` each id with a name that overlaps `name`, once for each such name.
     pub(super) fn for_each_overlapping(&self, name: &LockName, mut found: impl FnMut(u64)) {
-        let tree = if name.is_absolute() {
-            &self.absolute
-        } else {
-            &self.relative
-        };
+        let tree = if name.is_absolute() { &self.absolute } else { &self.relative };
         tree.visit_patterns_above(name, &mut found);
         if name.is_exact() {
-            tree.exact
-                .get(name)
-                .into_iter()
-                .flatten()
-                .copied()
-                .for_each(found);
+            tree.exact.get(name).into_iter().flatten().copied().for_each(found);
         } else {
             tree.visit_below(name, &mut found);
         }
     }
 
     fn tree_mut(&mut self, name: &LockName) -> &mut Tree {
-        if name.is_absolute() {
-            &mut self.absolute
-        } else {
-            &mut self.relative
-        }
+        if name.is_absolute() { &mut self.absolute } else { &mut self.relative }
     }
 }
 
@@ -161,15 +145,8 @@ mod tests {
     #[test]
     fn a_name_is_found_by_the_names_that_overlap_it() {
         let mut index = NameIndex::default();
-        for (id, text) in (1..).zip([
-            "src/a.rs",
-            "src/*.rs",
-            "src/",
-            "**/*.rs",
-            "/src/a.rs",
-            "src.rs",
-            "src",
-        ]) {
+        for (id, text) in (1..).zip(["src/a.rs", "src/*.rs", "src/", "**/*.rs", "/src/a.rs", "src.rs", "src"])
+        {
             index.insert(&name(text), id);
         }
         assert_eq!(overlapping(&index, "src/a.rs"), [1, 2, 3, 4]);

@@ -121,22 +121,16 @@ impl LockName {
             match segment {
                 "" | "." => {}
                 ".." => {
-                    return Err(LockNameError::Parent {
-                        name: text.to_owned(),
-                    });
+                    return Err(LockNameError::Parent { name: text.to_owned() });
                 }
                 "**" => builder.push_deep(),
-                _ => builder.push(segment).ok_or_else(|| LockNameError::Escape {
-                    name: text.to_owned(),
-                })?,
+                _ => builder.push(segment).ok_or_else(|| LockNameError::Escape { name: text.to_owned() })?,
             }
         }
         if text.ends_with('/') {
             builder.push_deep();
         }
-        builder.finish().ok_or_else(|| LockNameError::Nothing {
-            name: text.to_owned(),
-        })
+        builder.finish().ok_or_else(|| LockNameError::Nothing { name: text.to_owned() })
     }
 
     /// The name in normal form.
@@ -181,9 +175,7 @@ impl LockName {
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         self.is_absolute() == other.is_absolute()
-            && covers(&*self.0, &*other.0, |a, b| {
-                b != DEEP && covers(a, b, |a, b| a == b)
-            })
+            && covers(&*self.0, &*other.0, |a, b| b != DEEP && covers(a, b, |a, b| a == b))
     }
 }
 

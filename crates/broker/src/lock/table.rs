@@ -20,8 +20,6 @@ use super::pattern::LockNames;
 use super::waits::{Wait, Waits};
 
 #[cfg(test)]
-mod model;
-#[cfg(test)]
 mod tests;
 
 /// Who holds, or waits for, which names in which mode.
@@ -72,10 +70,8 @@ pub struct Deadlock {
 }
 
 fn describe(cycle: &[Edge]) -> String {
-    let steps: Vec<String> = cycle
-        .iter()
-        .map(|edge| format!("{} waits for {}", edge.agent, edge.waits_for))
-        .collect();
+    let steps: Vec<String> =
+        cycle.iter().map(|edge| format!("{} waits for {}", edge.agent, edge.waits_for)).collect();
     steps.join(" and ")
 }
 
@@ -96,10 +92,7 @@ impl LockTable {
     pub fn conflicts(&self, agent: Option<&AgentName>, names: &LockNames, mode: Mode) -> Conflicts {
         let mut waiters = self.waiting.conflicting(agent, names, mode);
         waiters.retain(|&waiter| !agent.is_some_and(|agent| self.waits.yields(waiter, agent)));
-        Conflicts {
-            grants: self.granted.conflicting(agent, names, mode),
-            waiters,
-        }
+        Conflicts { grants: self.granted.conflicting(agent, names, mode), waiters }
     }
 
     /// The grant of exactly this request, which asking again extends.
@@ -111,15 +104,10 @@ impl LockTable {
     /// Adds a grant, under a fresh token, that nothing is in the way of and that [`LockTable::find_same`] doesn't
     /// have. Gives the waiters it blocks, ascending.
     pub fn grant(&mut self, token: u64, request: Request) -> Vec<u64> {
-        let blocked = self
-            .waiting
-            .conflicting(Some(&request.agent), &request.names, request.mode);
+        let blocked = self.waiting.conflicting(Some(&request.agent), &request.names, request.mode);
         self.waits.block(token, &request.agent, &blocked);
         self.by_request.insert(request.clone(), token);
-        self.by_agent
-            .entry(request.agent.clone())
-            .or_default()
-            .insert(token);
+        self.by_agent.entry(request.agent.clone()).or_default().insert(token);
         self.granted.insert(token, request);
         blocked
     }
@@ -154,15 +142,9 @@ impl LockTable {
     /// Nothing has changed then.
     pub fn enqueue(&mut self, id: u64, request: Request) -> Result<Vec<u64>, Deadlock> {
         let agent = &request.agent;
-        let grants = self
-            .granted
-            .conflicting(Some(agent), &request.names, request.mode);
-        let holders = grants
-            .iter()
-            .filter_map(|&token| Some((token, self.grant_of(token)?.agent.clone())));
-        let earlier = self
-            .waiting
-            .conflicting(Some(agent), &request.names, request.mode);
+        let grants = self.granted.conflicting(Some(agent), &request.names, request.mode);
+        let holders = grants.iter().filter_map(|&token| Some((token, self.grant_of(token)?.agent.clone())));
+        let earlier = self.waiting.conflicting(Some(agent), &request.names, request.mode);
         self.waits.insert(id, agent, holders.collect::<Vec<_>>(), earlier);
         let cycle = self.waits.cycle_through(agent);
         self.waiting.insert(id, request);
@@ -210,10 +192,8 @@ impl LockTable {
     /// The agents whose grants or earlier requests block a waiter, each once, in order.
     #[must_use]
     pub fn waits_for(&self, id: u64) -> Vec<AgentName> {
-        let queued = self
-            .waits
-            .blocking_waiters(id)
-            .filter_map(|earlier| Some(&self.waiter_of(earlier)?.agent));
+        let queued =
+            self.waits.blocking_waiters(id).filter_map(|earlier| Some(&self.waiter_of(earlier)?.agent));
         let agents: BTreeSet<&AgentName> = self.waits.holders(id).chain(queued).collect();
         agents.into_iter().cloned().collect()
     }
@@ -226,18 +206,12 @@ impl LockTable {
 
     /// The grants in the order of their tokens, from this token on.
     pub fn grants_from(&self, first: u64) -> impl Iterator<Item = (u64, &Request)> {
-        self.granted
-            .requests
-            .range(first..)
-            .map(|(&token, request)| (token, request))
+        self.granted.requests.range(first..).map(|(&token, request)| (token, request))
     }
 
     /// The waiters in the order of the queue, from this id on.
     pub fn waiters_from(&self, first: u64) -> impl Iterator<Item = (u64, &Request)> {
-        self.waiting
-            .requests
-            .range(first..)
-            .map(|(&id, request)| (id, request))
+        self.waiting.requests.range(first..).map(|(&id, request)| (id, request))
     }
 
     /// The tokens of an agent, ascending.
@@ -277,9 +251,7 @@ impl LockTable {
                 keys: request.names.clone(),
             })
         };
-        Deadlock {
-            cycle: cycle.iter().filter_map(edge).collect(),
-        }
+        Deadlock { cycle: cycle.iter().filter_map(edge).collect() }
     }
 }
 
@@ -322,11 +294,7 @@ impl Register {
         ids.sort_unstable();
         ids.dedup();
         if let Some(agent) = agent {
-            ids.retain(|id| {
-                self.requests
-                    .get(id)
-                    .is_some_and(|request| request.agent != *agent)
-            });
+            ids.retain(|id| self.requests.get(id).is_some_and(|request| request.agent != *agent));
         }
         ids
     }

@@ -133,9 +133,7 @@ impl Waits {
 
     /// Whether `waiter` waits for a grant of `agent`, so that an acquire of `agent` goes before it.
     pub(super) fn yields(&self, waiter: u64, agent: &AgentName) -> bool {
-        self.agents
-            .get(agent)
-            .is_some_and(|agent| agent.held_up.contains_key(&waiter))
+        self.agents.get(agent).is_some_and(|agent| agent.held_up.contains_key(&waiter))
     }
 
     /// How many waiters a grant blocks.
@@ -145,28 +143,20 @@ impl Waits {
 
     /// The holders of the grants that block a waiter.
     pub(super) fn holders(&self, id: u64) -> impl Iterator<Item = &AgentName> {
-        self.waiters
-            .get(&id)
-            .into_iter()
-            .flat_map(|waiter| waiter.grants.values())
+        self.waiters.get(&id).into_iter().flat_map(|waiter| waiter.grants.values())
     }
 
     /// The earlier waiters that block a waiter.
     pub(super) fn blocking_waiters(&self, id: u64) -> impl Iterator<Item = u64> {
         let waiter = self.waiters.get(&id);
         let agent = waiter.and_then(|waiter| self.agents.get(&waiter.agent));
-        let earlier = waiter
-            .into_iter()
-            .flat_map(|waiter| waiter.earlier.iter().copied());
+        let earlier = waiter.into_iter().flat_map(|waiter| waiter.earlier.iter().copied());
         earlier.filter(move |earlier| !agent.is_some_and(|agent| agent.held_up.contains_key(earlier)))
     }
 
     /// The waiters of an agent.
     pub(super) fn waiters_of(&self, agent: &AgentName) -> impl Iterator<Item = u64> {
-        self.agents
-            .get(agent)
-            .into_iter()
-            .flat_map(|agent| agent.waiters.iter().copied())
+        self.agents.get(agent).into_iter().flat_map(|agent| agent.waiters.iter().copied())
     }
 
     /// The earliest waiter that nothing blocks.
@@ -225,35 +215,18 @@ impl Waits {
             return Vec::new();
         };
         let mut blocked: Vec<u64> = if agent.held_up.len() < among.len() {
-            agent
-                .held_up
-                .keys()
-                .copied()
-                .filter(|id| among.contains(id))
-                .collect()
+            agent.held_up.keys().copied().filter(|id| among.contains(id)).collect()
         } else {
-            among
-                .iter()
-                .copied()
-                .filter(|id| agent.held_up.contains_key(id))
-                .collect()
+            among.iter().copied().filter(|id| agent.held_up.contains_key(id)).collect()
         };
         for earlier in &agent.waiters {
-            let later = self
-                .waiters
-                .get(earlier)
-                .into_iter()
-                .flat_map(|waiter| waiter.later.intersection(among));
+            let later =
+                self.waiters.get(earlier).into_iter().flat_map(|waiter| waiter.later.intersection(among));
             blocked.extend(later.filter(|later| {
-                self.waiters
-                    .get(later)
-                    .is_some_and(|waiter| !self.yields(*earlier, &waiter.agent))
+                self.waiters.get(later).is_some_and(|waiter| !self.yields(*earlier, &waiter.agent))
             }));
         }
-        blocked
-            .into_iter()
-            .filter_map(|id| Some((id, &self.waiters.get(&id)?.agent)))
-            .collect()
+        blocked.into_iter().filter_map(|id| Some((id, &self.waiters.get(&id)?.agent))).collect()
     }
 
     fn hold_up(&mut self, id: u64, token: u64, holder: &AgentName) {
@@ -262,13 +235,7 @@ impl Waits {
         };
         if waiter.grants.insert(token, holder.clone()).is_none() {
             self.held_up_by_grant.entry(token).or_default().insert(id);
-            *self
-                .agents
-                .entry(holder.clone())
-                .or_default()
-                .held_up
-                .entry(id)
-                .or_default() += 1;
+            *self.agents.entry(holder.clone()).or_default().held_up.entry(id).or_default() += 1;
         }
     }
 
@@ -290,11 +257,7 @@ impl Waits {
     }
 
     fn forget_if_idle(&mut self, name: &AgentName) {
-        if self
-            .agents
-            .get(name)
-            .is_some_and(|agent| agent.waiters.is_empty() && agent.held_up.is_empty())
-        {
+        if self.agents.get(name).is_some_and(|agent| agent.waiters.is_empty() && agent.held_up.is_empty()) {
             self.agents.remove(name);
         }
     }
@@ -302,16 +265,10 @@ impl Waits {
 
 /// The cycle in which `waiter` waits for `blocker`, whose way back to the agent of `waiter` is known.
 fn cycle(waiter: u64, blocker: &AgentName, way_back: &BTreeMap<&AgentName, (u64, &AgentName)>) -> Vec<Wait> {
-    let mut cycle = vec![Wait {
-        waiter,
-        waits_for: blocker.clone(),
-    }];
+    let mut cycle = vec![Wait { waiter, waits_for: blocker.clone() }];
     let mut agent = blocker;
     while let Some(&(waiter, waits_for)) = way_back.get(agent) {
-        cycle.push(Wait {
-            waiter,
-            waits_for: waits_for.clone(),
-        });
+        cycle.push(Wait { waiter, waits_for: waits_for.clone() });
         agent = waits_for;
     }
     cycle

@@ -23,17 +23,8 @@ impl Place {
         let start = span.map_or(content.len(), |span| span.start.min(content.len()));
         let before = content.as_bytes().iter().take(start);
         let line = 1 + before.filter(|&&byte| byte == b'\n').count();
-        let text = content
-            .lines()
-            .nth(line - 1)
-            .unwrap_or_default()
-            .trim()
-            .to_owned();
-        Self {
-            path: path.to_owned(),
-            line,
-            text,
-        }
+        let text = content.lines().nth(line - 1).unwrap_or_default().trim().to_owned();
+        Self { path: path.to_owned(), line, text }
     }
 }
 

@@ -63,11 +63,7 @@ pub enum DirectoryError {
 
 impl DirectoryError {
     pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
-        Self::Io {
-            action,
-            path: path.to_owned(),
-            source,
-        }
+        Self::Io { action, path: path.to_owned(), source }
     }
 }
 
@@ -93,11 +89,7 @@ impl PrivateDirectory {
         }
         let handle = platform::open_directory(&path).map_err(|source| explain("open", &path, source))?;
         let tightened_from = platform::make_private(&handle, &path)?;
-        Ok(Self {
-            path,
-            handle,
-            tightened_from,
-        })
+        Ok(Self { path, handle, tightened_from })
     }
 
     /// Where it is.
@@ -174,19 +166,13 @@ mod tests {
         fs::create_dir(&path).unwrap();
 
         fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
-        assert_eq!(
-            PrivateDirectory::open(&path).unwrap().tightened_from(),
-            Some(0o755)
-        );
+        assert_eq!(PrivateDirectory::open(&path).unwrap().tightened_from(), Some(0o755));
         assert_eq!(mode(&path), 0o700);
 
         for bad in [0o770, 0o702, 0o1777] {
             fs::set_permissions(&path, Permissions::from_mode(bad)).unwrap();
             let error = PrivateDirectory::open(&path).unwrap_err().to_string();
-            assert!(
-                error.contains(&format!("chmod go-w '{}'", path.display())),
-                "{error}"
-            );
+            assert!(error.contains(&format!("chmod go-w '{}'", path.display())), "{error}");
             assert_eq!(mode(&path), bad, "a refused directory is left alone");
         }
     }
@@ -197,41 +183,23 @@ mod tests {
         let link = above.path().join("link");
         symlink(above.path(), &link).unwrap();
         for spelling in [link.clone(), link.join("")] {
-            assert!(matches!(
-                PrivateDirectory::open(&spelling),
-                Err(DirectoryError::Symlink { .. })
-            ));
+            assert!(matches!(PrivateDirectory::open(&spelling), Err(DirectoryError::Symlink { .. })));
         }
         let dangling = above.path().join("dangling");
         symlink(above.path().join("nowhere"), &dangling).unwrap();
-        assert!(matches!(
-            PrivateDirectory::open(&dangling),
-            Err(DirectoryError::Symlink { .. })
-        ));
+        assert!(matches!(PrivateDirectory::open(&dangling), Err(DirectoryError::Symlink { .. })));
         let file = above.path().join("file");
         fs::write(&file, "").unwrap();
-        assert!(matches!(
-            PrivateDirectory::open(&file),
-            Err(DirectoryError::NotADirectory { .. })
-        ));
+        assert!(matches!(PrivateDirectory::open(&file), Err(DirectoryError::NotADirectory { .. })));
     }
 
     #[test]
     fn a_shared_directory_needs_the_sticky_bit() {
         let directory = tempfile::tempdir().unwrap();
-        for (bits, is_fine) in [
-            (0o700, true),
-            (0o755, true),
-            (0o1777, true),
-            (0o777, false),
-            (0o775, false),
-        ] {
+        for (bits, is_fine) in [(0o700, true), (0o755, true), (0o1777, true), (0o777, false), (0o775, false)]
+        {
             fs::set_permissions(directory.path(), Permissions::from_mode(bits)).unwrap();
-            assert_eq!(
-                check_shared_directory(directory.path()).is_ok(),
-                is_fine,
-                "{bits:o}"
-            );
+            assert_eq!(check_shared_directory(directory.path()).is_ok(), is_fine, "{bits:o}");
         }
     }
 }

@@ -103,10 +103,7 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 fn write<S: Sink>(sink: S, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let mut buffered = BufWriter::new(sink);
     fill(&mut buffered)?;
-    buffered
-        .into_inner()
-        .map_err(io::IntoInnerError::into_error)?
-        .sync()
+    buffered.into_inner().map_err(io::IntoInnerError::into_error)?.sync()
 }
 
 #[cfg(test)]
@@ -146,9 +143,7 @@ pub(crate) mod tests {
 
     fn names(directory: &PrivateDirectory) -> Vec<String> {
         let entries = fs::read_dir(directory.path()).unwrap();
-        entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect()
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 
     #[test]
@@ -157,10 +152,7 @@ pub(crate) mod tests {
         let directory = PrivateDirectory::open(above.path()).unwrap();
         fs::write(directory.join("file.tmp"), "half").unwrap();
         assert_eq!(replace(&directory, "file", |to| to.write_all(b"one")).unwrap(), 3);
-        assert_eq!(
-            replace(&directory, "file", |to| to.write_all(b"three")).unwrap(),
-            5
-        );
+        assert_eq!(replace(&directory, "file", |to| to.write_all(b"three")).unwrap(), 5);
         assert_eq!(fs::read(directory.join("file")).unwrap(), b"three");
         assert_eq!(names(&directory), ["file"]);
     }
@@ -171,11 +163,7 @@ pub(crate) mod tests {
         let directory = PrivateDirectory::open(above.path()).unwrap();
         replace(&directory, "file", |to| to.write_all(b"old")).unwrap();
         for (room_bytes, fails_sync) in [(0, false), (4, false), (99, true)] {
-            let wrap = |file| SmallDisk {
-                file,
-                room_bytes,
-                fails_sync,
-            };
+            let wrap = |file| SmallDisk { file, room_bytes, fails_sync };
             let error = replace_through(&directory, "file", wrap, |to| to.write_all(b"newer")).unwrap_err();
             assert!(error.to_string().contains("file: "), "{error}");
             assert_eq!(fs::read(directory.join("file")).unwrap(), b"old");

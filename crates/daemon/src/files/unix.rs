@@ -33,10 +33,7 @@ impl FileIdentity {
     /// The identity in `metadata`, which `File::metadata` or `std::fs::symlink_metadata` gave.
     #[must_use]
     pub fn of(metadata: &Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-        }
+        Self { device: metadata.dev(), inode: metadata.ino() }
     }
 
     /// The identity of what `path` names now, a symbolic link itself and not what it points to; `None` if nothing is there.
@@ -57,9 +54,7 @@ impl FileIdentity {
 #[must_use]
 pub fn private_options() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options
-        .mode(PRIVATE_FILE_MODE)
-        .custom_flags(flags(OFlags::NOFOLLOW));
+    options.mode(PRIVATE_FILE_MODE).custom_flags(flags(OFlags::NOFOLLOW));
     options
 }
 
@@ -75,27 +70,19 @@ pub(super) fn create_private_directory(path: &Path) -> io::Result<()> {
 
 /// Opens the directory itself: an error for a symbolic link and for anything that is no directory.
 pub(super) fn open_directory(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(flags(OFlags::NOFOLLOW | OFlags::DIRECTORY))
-        .open(path)
+    OpenOptions::new().read(true).custom_flags(flags(OFlags::NOFOLLOW | OFlags::DIRECTORY)).open(path)
 }
 
 /// Refuses a directory that is not ours or that others may write to; takes their other rights away.
 /// Returns the mode before, when it had to be changed.
 pub(super) fn make_private(directory: &File, path: &Path) -> Result<Option<u32>, DirectoryError> {
-    let metadata = directory
-        .metadata()
-        .map_err(|source| DirectoryError::io("look at", path, source))?;
+    let metadata = directory.metadata().map_err(|source| DirectoryError::io("look at", path, source))?;
     if !is_ours(&metadata) {
         return Err(not_ours(path, &metadata));
     }
     let mode = metadata.mode() & PERMISSION_BITS;
     if mode & WRITABLE_BY_OTHERS != 0 {
-        return Err(DirectoryError::WritableByOthers {
-            path: path.to_owned(),
-            mode,
-        });
+        return Err(DirectoryError::WritableByOthers { path: path.to_owned(), mode });
     }
     if mode == PRIVATE_MODE {
         return Ok(None);
@@ -115,10 +102,7 @@ pub(super) fn check_shared(path: &Path) -> Result<(), DirectoryError> {
     }
     let mode = metadata.mode() & PERMISSION_BITS;
     if mode & WRITABLE_BY_OTHERS != 0 && mode & STICKY == 0 {
-        return Err(DirectoryError::WritableByOthers {
-            path: path.to_owned(),
-            mode,
-        });
+        return Err(DirectoryError::WritableByOthers { path: path.to_owned(), mode });
     }
     Ok(())
 }

@@ -63,10 +63,6 @@ pub enum ListenerError {
 impl ListenerError {
     #[cfg(unix)]
     pub(super) fn io(action: &'static str, path: &std::path::Path, source: io::Error) -> Self {
-        Self::Io {
-            action,
-            path: path.to_owned(),
-            source,
-        }
+        Self::Io { action, path: path.to_owned(), source }
     }
 }

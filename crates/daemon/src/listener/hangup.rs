@@ -17,10 +17,7 @@ use tokio::net::UnixStream;
 #[must_use]
 pub fn is_hung_up(socket: &impl AsFd) -> bool {
     let mut polled = [PollFd::new(socket, PollFlags::OUT)];
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     match poll(&mut polled, Some(&now)) {
         Ok(_) => polled[0].revents().contains(PollFlags::HUP),
         Err(_) => false,
@@ -52,11 +49,7 @@ pub fn hung_up(socket: BorrowedFd<'_>) -> io::Result<impl Future<Output = io::Re
 }
 
 fn look(socket: &UnixStream) -> io::Result<()> {
-    if is_hung_up(socket) {
-        Ok(())
-    } else {
-        Err(io::ErrorKind::WouldBlock.into())
-    }
+    if is_hung_up(socket) { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
 }
 
 #[cfg(test)]
@@ -114,11 +107,7 @@ mod tests {
         let (ours, theirs) = StdUnixStream::pair().unwrap();
         assert!(!is_hung_up(&ours));
         theirs.shutdown(Shutdown::Write).unwrap();
-        assert_eq!(
-            (&ours).read(&mut [0; 1]).unwrap(),
-            0,
-            "the end of input looks the same"
-        );
+        assert_eq!((&ours).read(&mut [0; 1]).unwrap(), 0, "the end of input looks the same");
         assert!(!is_hung_up(&ours));
         drop(theirs);
         assert!(is_hung_up(&ours));

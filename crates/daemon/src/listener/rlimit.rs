@@ -20,10 +20,7 @@ pub fn raise_open_files(connections: usize) -> Option<u64> {
         return Some(soft);
     }
     let wanted = present.maximum.map_or(needed, |hard| hard.min(needed));
-    let raised = Rlimit {
-        current: Some(wanted),
-        maximum: present.maximum,
-    };
+    let raised = Rlimit { current: Some(wanted), maximum: present.maximum };
     let in_force = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => wanted,
         Err(error) => {
@@ -51,10 +48,6 @@ mod tests {
         let hard = getrlimit(Resource::Nofile).maximum;
         let in_force = raise_open_files(256).unwrap_or(u64::MAX);
         assert!(in_force >= 576 || Some(in_force) == hard, "{in_force}");
-        assert_eq!(
-            raise_open_files(1),
-            getrlimit(Resource::Nofile).current,
-            "a limit is never lowered"
-        );
+        assert_eq!(raise_open_files(1), getrlimit(Resource::Nofile).current, "a limit is never lowered");
     }
 }

@@ -57,26 +57,15 @@ impl Listener {
     /// [`ListenerError`]: the path is too long, something else is there, or the system refuses.
     pub fn bind(path: &Path, _instance: &Instance) -> Result<Self, ListenerError> {
         let (socket, identity) = bind(path)?;
-        Ok(Self {
-            socket,
-            path: path.to_owned(),
-            bound: Some(identity),
-        })
+        Ok(Self { socket, path: path.to_owned(), bound: Some(identity) })
     }
 
     /// Takes a listening socket that somebody else bound. Must be called inside a tokio runtime.
     pub(super) fn from_activated(descriptor: OwnedFd) -> Result<Self, ListenerError> {
         let socket = Socket::try_from(descriptor).map_err(|source| ListenerError::Activation { source })?;
-        let address = socket
-            .inner()
-            .local_addr()
-            .map_err(|source| ListenerError::Activation { source })?;
+        let address = socket.inner().local_addr().map_err(|source| ListenerError::Activation { source })?;
         let path = address.as_pathname().map(Path::to_owned).unwrap_or_default();
-        Ok(Self {
-            socket,
-            path,
-            bound: None,
-        })
+        Ok(Self { socket, path, bound: None })
     }
 
     /// Where clients find it; empty for a socket of the service manager without a path.
@@ -126,9 +115,7 @@ impl Listener {
             return Ok(false);
         }
         if !instance.is_current() {
-            return Err(ListenerError::LockLost {
-                path: self.path.clone(),
-            });
+            return Err(ListenerError::LockLost { path: self.path.clone() });
         }
         let (socket, identity) = bind(&self.path)?;
         self.socket = socket;
@@ -174,11 +161,7 @@ fn listen(path: &Path, with_mode: bool) -> io::Result<Socket> {
         .name(path.to_fs_name::<GenericFilePath>()?)
         .reclaim_name(false)
         .try_overwrite(false);
-    let options = if with_mode {
-        options.mode(SOCKET_MODE.into())
-    } else {
-        options
-    };
+    let options = if with_mode { options.mode(SOCKET_MODE.into()) } else { options };
     options.create_tokio_as::<Socket>()
 }
 
@@ -187,11 +170,7 @@ fn check_length(path: &Path) -> Result<(), ListenerError> {
     if len <= PATH_BYTES_MAX {
         return Ok(());
     }
-    Err(ListenerError::PathTooLong {
-        path: path.to_owned(),
-        len,
-        max: PATH_BYTES_MAX,
-    })
+    Err(ListenerError::PathTooLong { path: path.to_owned(), len, max: PATH_BYTES_MAX })
 }
 
 fn remove_stale(path: &Path) -> Result<(), ListenerError> {
@@ -199,9 +178,7 @@ fn remove_stale(path: &Path) -> Result<(), ListenerError> {
         Ok(metadata) if metadata.file_type().is_socket() => {
             fs::remove_file(path).map_err(|source| ListenerError::io("remove the stale", path, source))
         }
-        Ok(_) => Err(ListenerError::NotASocket {
-            path: path.to_owned(),
-        }),
+        Ok(_) => Err(ListenerError::NotASocket { path: path.to_owned() }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(source) => Err(ListenerError::io("look at", path, source)),
     }
@@ -215,16 +192,9 @@ fn admit(stream: Stream) -> Option<(Stream, PeerIdentity)> {
             return None;
         }
     };
-    let peer = PeerIdentity {
-        uid: credentials.uid(),
-        pid: credentials.pid(),
-    };
+    let peer = PeerIdentity { uid: credentials.uid(), pid: credentials.pid() };
     if !may_connect(peer.uid, rustix::process::geteuid().as_raw()) {
-        tracing::warn!(
-            uid = peer.uid,
-            pid = peer.pid,
-            "a client of another user was turned away"
-        );
+        tracing::warn!(uid = peer.uid, pid = peer.pid, "a client of another user was turned away");
         return None;
     }
     raise_buffers(&stream);

@@ -24,21 +24,13 @@ impl SocketWatch {
     /// # Errors
     /// [`ListenerError::Watch`] when the system has no watches left, for instance. A daemon can do without.
     pub fn start(socket: &Path) -> Result<Self, ListenerError> {
-        let failed = |source| ListenerError::Watch {
-            path: socket.to_owned(),
-            source,
-        };
+        let failed = |source| ListenerError::Watch { path: socket.to_owned(), source };
         let changed = Arc::new(Notify::new());
         let directory = socket.parent().unwrap_or(Path::new("/"));
         let reported = reporter(socket, directory, Arc::clone(&changed));
         let mut watcher = notify::recommended_watcher(reported).map_err(failed)?;
-        watcher
-            .watch(directory, RecursiveMode::NonRecursive)
-            .map_err(failed)?;
-        Ok(Self {
-            changed,
-            _watcher: watcher,
-        })
+        watcher.watch(directory, RecursiveMode::NonRecursive).map_err(failed)?;
+        Ok(Self { changed, _watcher: watcher })
     }
 
     /// Waits until the socket file may have changed since the last call, or since the start. May be dropped at any time.
@@ -89,7 +81,7 @@ mod tests {
 
     #[test]
     fn what_happens_to_other_files_wakes_nobody() {
-        let directory = Path::new("/home/ada/.callboard");
+        let directory = Path::new("/users/ada/.callboard");
         let changed = Arc::new(Notify::new());
         let report = reporter(&directory.join("s.sock"), directory, Arc::clone(&changed));
         let event = |name: &str| Event::new(EventKind::Any).add_path(directory.join(name));

@@ -13,10 +13,7 @@ pub(super) struct Signals {
 
 impl Signals {
     pub(super) fn install() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
     pub(super) async fn next(&mut self) -> StopSignal {
@@ -24,9 +21,6 @@ impl Signals {
             _ = self.terminate.recv() => ("SIGTERM", SignalKind::terminate()),
             _ = self.interrupt.recv() => ("SIGINT", SignalKind::interrupt()),
         };
-        StopSignal {
-            name,
-            exit_code: 128 + kind.as_raw_value(),
-        }
+        StopSignal { name, exit_code: 128 + kind.as_raw_value() }
     }
 }

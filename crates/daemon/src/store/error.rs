@@ -20,6 +20,14 @@ pub enum StoreError {
     /// A file could not be written; the one before it stands.
     #[error(transparent)]
     Write(#[from] ReplaceError),
+    /// The mark of a running daemon could not be left.
+    #[error("write {}: {source}; make room and make it writable for this user", path.display())]
+    Mark {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
     /// A line is damaged.
     #[error("read {}, {fault}; nothing was changed: {advice}", path.display())]
     Damaged {
@@ -52,9 +60,6 @@ pub enum StoreError {
 
 impl StoreError {
     pub(super) fn read(path: &Path, source: io::Error) -> Self {
-        Self::Read {
-            path: path.to_owned(),
-            source,
-        }
+        Self::Read { path: path.to_owned(), source }
     }
 }

@@ -131,10 +131,7 @@ pub fn decode(line: &[u8]) -> Result<&[u8], LineFault> {
     if stored == format!("{computed:08x}").as_bytes() {
         Ok(record)
     } else {
-        Err(LineFault::Checksum {
-            stored: String::from_utf8_lossy(stored).into_owned(),
-            computed,
-        })
+        Err(LineFault::Checksum { stored: String::from_utf8_lossy(stored).into_owned(), computed })
     }
 }
 
@@ -163,20 +160,14 @@ impl LineReader<BufReader<File>> {
     /// # Errors
     /// The system's error, also for a symbolic link.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self::new(BufReader::new(
-            private_options().read(true).open(path)?,
-        )))
+        Ok(Self::new(BufReader::new(private_options().read(true).open(path)?)))
     }
 }
 
 impl<R: BufRead> LineReader<R> {
     /// Reads from the start of `input`.
     pub fn new(input: R) -> Self {
-        Self {
-            input,
-            buffer: Vec::new(),
-            position: Position::default(),
-        }
+        Self { input, buffer: Vec::new(), position: Position::default() }
     }
 
     /// The next record; `None` at the end of the input.
@@ -195,11 +186,7 @@ impl<R: BufRead> LineReader<R> {
         };
         match decoded {
             Ok(record) => Ok(Some(record)),
-            Err(fault) => Err(LineError {
-                position: self.position,
-                fault,
-            }
-            .into()),
+            Err(fault) => Err(LineError { position: self.position, fault }.into()),
         }
     }
 

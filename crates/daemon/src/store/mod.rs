@@ -4,12 +4,14 @@
 //! This layer knows lines and files, no boards: what stands in a line belongs to those who write and read it.
 
 mod error;
+mod keeper;
 pub mod line;
 mod revisions;
 mod sealed;
 mod snapshot;
 
 pub use error::StoreError;
+pub use keeper::{Keeper, Loaded, OpenError, Position, SnapshotLine};
 pub use revisions::Revisions;
 pub use sealed::{SealedReader, Written};
 pub use snapshot::Snapshots;

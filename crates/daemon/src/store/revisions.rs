@@ -69,20 +69,15 @@ impl Revisions {
     pub fn reserve(&mut self, namespace: &Namespace, from: u64, block: u64) -> Result<u64, StoreError> {
         let present = self.ceiling(namespace);
         let Some(wanted) = from.checked_add(block) else {
-            return Err(StoreError::Exhausted {
-                path: self.directory.join(FILE_NAME),
-                last: from,
-            });
+            return Err(StoreError::Exhausted { path: self.directory.join(FILE_NAME), last: from });
         };
         if wanted <= present {
             return Ok(present);
         }
         let mut ceilings = self.ceilings.clone();
         ceilings.insert(namespace.clone(), wanted);
-        let entries = ceilings.iter().map(|(namespace, &ceiling)| Entry {
-            namespace: namespace.clone(),
-            ceiling,
-        });
+        let entries =
+            ceilings.iter().map(|(namespace, &ceiling)| Entry { namespace: namespace.clone(), ceiling });
         FORMAT.write(&self.directory, FILE_NAME, |file| file, &Meta {}, entries)?;
         self.ceilings = ceilings;
         Ok(wanted)
@@ -110,10 +105,7 @@ mod tests {
         assert_eq!(revisions.reserve(&one, 990, 1000).unwrap(), 1990);
         assert_eq!(revisions.reserve(&one, 5, 10).unwrap(), 1990, "never lower");
         assert_eq!(revisions.reserve(&other, 7, 1).unwrap(), 8);
-        assert!(matches!(
-            revisions.reserve(&one, u64::MAX, 1),
-            Err(StoreError::Exhausted { .. })
-        ));
+        assert!(matches!(revisions.reserve(&one, u64::MAX, 1), Err(StoreError::Exhausted { .. })));
 
         let after = Revisions::load(Arc::clone(&directory)).unwrap();
         assert_eq!((after.ceiling(&one), after.ceiling(&other)), (1990, 8));
@@ -134,19 +126,13 @@ mod tests {
     fn a_damaged_file_is_an_error_and_never_a_lower_ceiling() {
         let above = tempfile::tempdir().unwrap();
         let directory = Arc::new(PrivateDirectory::open(above.path()).unwrap());
-        Revisions::load(Arc::clone(&directory))
-            .unwrap()
-            .reserve(&namespace("one"), 0, 10)
-            .unwrap();
+        Revisions::load(Arc::clone(&directory)).unwrap().reserve(&namespace("one"), 0, 10).unwrap();
         let path = directory.join(FILE_NAME);
         let whole = fs::read(&path).unwrap();
         for len in 0..whole.len() {
             fs::write(&path, &whole[..len]).unwrap();
             let error = Revisions::load(Arc::clone(&directory)).unwrap_err().to_string();
-            assert!(
-                error.contains("revisions.jsonl, line ") && error.contains("backup"),
-                "{error}"
-            );
+            assert!(error.contains("revisions.jsonl, line ") && error.contains("backup"), "{error}");
         }
     }
 }

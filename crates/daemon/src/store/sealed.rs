@@ -77,26 +77,14 @@ impl SealedFormat {
         let mut footer = Footer { records: 0 };
         let bytes = replace_through(directory, name, wrap, |file| {
             let mut buffer = Vec::new();
-            write_line(
-                file,
-                &mut buffer,
-                &Header {
-                    format: self.name,
-                    version: self.version,
-                    meta,
-                },
-            )?;
+            write_line(file, &mut buffer, &Header { format: self.name, version: self.version, meta })?;
             for record in records {
                 write_line(file, &mut buffer, &record)?;
                 footer.records += 1;
             }
             write_line(file, &mut buffer, &footer)
         })?;
-        Ok(Written {
-            path: directory.join(name),
-            bytes,
-            records: footer.records,
-        })
+        Ok(Written { path: directory.join(name), bytes, records: footer.records })
     }
 
     /// Opens a file of this kind and reads its header; `None` when it is not there.
@@ -106,32 +94,17 @@ impl SealedFormat {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(StoreError::read(&path, source)),
         };
-        let header = Line {
-            position: Position::default(),
-            record: Vec::new(),
-        };
-        let mut reader = SealedReader {
-            format: self,
-            path,
-            lines,
-            header,
-            waiting: None,
-            records: 0,
-        };
+        let header = Line { position: Position::default(), record: Vec::new() };
+        let mut reader = SealedReader { format: self, path, lines, header, waiting: None, records: 0 };
         reader.header = reader.expect_line()?;
         let AnyHeader { format, version } = reader.parse(&reader.header)?;
         if format != self.name {
-            return Err(reader.damaged(
-                reader.header.position,
-                LineFault::Place("this header is of another file"),
-            ));
+            return Err(
+                reader.damaged(reader.header.position, LineFault::Place("this header is of another file"))
+            );
         }
         if version > self.version {
-            return Err(StoreError::Version {
-                path: reader.path,
-                found: version,
-                supported: self.version,
-            });
+            return Err(StoreError::Version { path: reader.path, found: version, supported: self.version });
         }
         reader.waiting = Some(reader.expect_line()?);
         Ok(Some(reader))
@@ -203,8 +176,7 @@ impl SealedReader {
     }
 
     fn expect_line(&mut self) -> Result<Line, StoreError> {
-        self.next_line()?
-            .ok_or_else(|| self.damaged(self.lines.position(), LineFault::Torn))
+        self.next_line()?.ok_or_else(|| self.damaged(self.lines.position(), LineFault::Torn))
     }
 
     fn next_line(&mut self) -> Result<Option<Line>, StoreError> {
@@ -212,10 +184,7 @@ impl SealedReader {
             Ok(None) => Ok(None),
             Ok(Some(record)) => {
                 let record = record.to_vec();
-                Ok(Some(Line {
-                    position: self.lines.position(),
-                    record,
-                }))
+                Ok(Some(Line { position: self.lines.position(), record }))
             }
             Err(ReadError::Io(source)) => Err(StoreError::read(&self.path, source)),
             Err(ReadError::Line(error)) => Err(self.damaged(error.position, error.fault)),
@@ -228,10 +197,6 @@ impl SealedReader {
 
     fn damaged(&self, position: Position, fault: LineFault) -> StoreError {
         let fault = LineError { position, fault };
-        StoreError::Damaged {
-            path: self.path.clone(),
-            fault,
-            advice: self.format.advice,
-        }
+        StoreError::Damaged { path: self.path.clone(), fault, advice: self.format.advice }
     }
 }

@@ -92,10 +92,8 @@ impl Snapshots {
         let path = self.directory.path();
         let entries = fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
         let entries = entries.map_err(|source| StoreError::read(path, source))?;
-        let mut numbers: Vec<u64> = entries
-            .iter()
-            .filter_map(|entry| entry.file_name().to_str().and_then(number))
-            .collect();
+        let mut numbers: Vec<u64> =
+            entries.iter().filter_map(|entry| entry.file_name().to_str().and_then(number)).collect();
         numbers.sort_unstable();
         Ok(numbers)
     }
@@ -112,10 +110,7 @@ impl Snapshots {
     }
 
     fn exhausted(&self, last: u64) -> StoreError {
-        StoreError::Exhausted {
-            path: self.directory.join(&name(last)),
-            last,
-        }
+        StoreError::Exhausted { path: self.directory.join(&name(last)), last }
     }
 }
 

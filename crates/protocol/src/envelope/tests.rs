@@ -1,3 +1,5 @@
+//! Golden envelopes: what is a request, and what the others are refused with.
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -19,21 +21,9 @@ fn requests_and_notifications_are_read() {
     for (frame, id, method) in [
         (r#"{"id":1,"method":"server.ping"}"#, Some("1"), "server.ping"),
         (r#" {"method":"server.ping","params":null} "#, None, "server.ping"),
-        (
-            r#"{"\u0069d":"\u0061","method":"\u0061","jsonrpc":"\u0032.0"}"#,
-            Some("\"a\""),
-            "a",
-        ),
-        (
-            r#"{"id":123456789012345678901234567890,"method":""}"#,
-            Some("123456789012345678901234567890"),
-            "",
-        ),
-        (
-            r#"{"params":{},"method":"no.such","id":-1}"#,
-            Some("-1"),
-            "no.such",
-        ),
+        (r#"{"\u0069d":"\u0061","method":"\u0061","jsonrpc":"\u0032.0"}"#, Some("\"a\""), "a"),
+        (r#"{"id":123456789012345678901234567890,"method":""}"#, Some("123456789012345678901234567890"), ""),
+        (r#"{"params":{},"method":"no.such","id":-1}"#, Some("-1"), "no.such"),
     ] {
         let mut bytes = frame.as_bytes().to_vec();
         let request = Request::parse(&mut bytes).unwrap();
@@ -62,11 +52,7 @@ fn what_is_not_json_is_a_parse_error_at_its_byte() {
         // From here on it is JSON, and the id can be known.
         (b"{\"id\":7,\"method\":\"\xff\"}", Some(7), 18),
         (b"{\"id\":\"\xff\",\"method\":\"a\"}", None, 7),
-        (
-            b"{\"id\":7,\"method\":\"a\",\"params\":{\"a\":\"\xed\xa0\x80\"}}",
-            Some(7),
-            36,
-        ),
+        (b"{\"id\":7,\"method\":\"a\",\"params\":{\"a\":\"\xed\xa0\x80\"}}", Some(7), 36),
         (b"{\"id\":7,\xff}", None, 8),
         (br#"{"id":7,"method":"a","params":{"a":"\ud800"}}"#, Some(7), 36),
         (br#"{"\udc00":1,"id":7,"method":"a"}"#, Some(7), 2),
@@ -93,10 +79,7 @@ fn a_frame_is_nested_80_levels_at_most() {
     };
     assert!(Request::parse(&mut of(80)).is_ok());
     let found = rejection(&of(81));
-    assert_eq!(
-        (found.id, found.error.kind),
-        (Some(7.into()), ErrorKind::ParseError)
-    );
+    assert_eq!((found.id, found.error.kind), (Some(7.into()), ErrorKind::ParseError));
     assert_eq!(found.error.details["offset"], 97);
     let found = rejection("[".repeat(100_000).as_bytes());
     assert_eq!(found.error.kind, ErrorKind::ParseError);
@@ -121,17 +104,9 @@ fn what_is_json_but_no_request_is_invalid() {
         (r#"{"id":1e2,"method":"a"}"#, None, Some("id")),
         (r#"{"id":true,"method":"a"}"#, None, Some("id")),
         (r#"{"id":[7],"method":"a"}"#, None, Some("id")),
-        (
-            r#"{"id":7,"jsonrpc":"1.0","method":"a"}"#,
-            Some(7),
-            Some("jsonrpc"),
-        ),
+        (r#"{"id":7,"jsonrpc":"1.0","method":"a"}"#, Some(7), Some("jsonrpc")),
         (r#"{"id":7,"jsonrpc":2.0,"method":"a"}"#, Some(7), Some("jsonrpc")),
-        (
-            r#"{"id":7,"jsonrpc":null,"method":"a"}"#,
-            Some(7),
-            Some("jsonrpc"),
-        ),
+        (r#"{"id":7,"jsonrpc":null,"method":"a"}"#, Some(7), Some("jsonrpc")),
         (r#"{"id":7,"method":"a","parms":{}}"#, Some(7), Some("parms")),
         (r#"{"parms":[[]],"method":"a","id":7}"#, Some(7), Some("parms")),
         (r#"{"method":"a","parms":{}}"#, None, Some("parms")),
@@ -140,20 +115,12 @@ fn what_is_json_but_no_request_is_invalid() {
         (r#"{"id":7,"method":"a","\u0069d":7}"#, None, Some("id")),
         (r#"{"id":7,"method":"a","params":[]}"#, Some(7), Some("params")),
         (r#"{"id":7,"method":"a","params":"x"}"#, Some(7), Some("params")),
-        (
-            r#"{"id":7,"method":"a","params":{},"params":{}}"#,
-            Some(7),
-            Some("params"),
-        ),
+        (r#"{"id":7,"method":"a","params":{},"params":{}}"#, Some(7), Some("params")),
     ] {
         let Rejection { id: found, error } = rejection(frame.as_bytes());
         assert_eq!(error.kind, ErrorKind::InvalidRequest, "{frame}");
         assert_eq!(found, id.map(RequestId::from), "{frame}");
-        assert_eq!(
-            error.details.get("member").and_then(|member| member.as_str()),
-            member,
-            "{frame}"
-        );
+        assert_eq!(error.details.get("member").and_then(|member| member.as_str()), member, "{frame}");
     }
 }
 
@@ -168,44 +135,25 @@ fn values_are_kept_as_written_but_for_line_breaks_between_tokens() {
 fn replies_and_events_are_written_as_the_contract_shows_and_read_back() {
     let id = RequestId::from(7);
     let result = serde_json::json!({ "revision": 1 });
-    let text = serde_json::to_string(&Response {
-        id: Some(&id),
-        outcome: Ok(&result),
-    })
-    .unwrap();
+    let text = serde_json::to_string(&Response { id: Some(&id), outcome: Ok(&result) }).unwrap();
     assert_eq!(text, r#"{"jsonrpc":"2.0","id":7,"result":{"revision":1}}"#);
-    let Ok(Incoming::Response {
-        id: back,
-        outcome: Ok(raw),
-    }) = Incoming::parse(text.as_bytes())
-    else {
+    let Ok(Incoming::Response { id: back, outcome: Ok(raw) }) = Incoming::parse(text.as_bytes()) else {
         panic!("{text} is a result");
     };
     assert_eq!((back, raw.get()), (Some(id), r#"{"revision":1}"#));
 
     let error = Error::new(ErrorKind::LockHeld, "m").with("conflicts", [1]);
-    let text = serde_json::to_string(&Response::<Json> {
-        id: None,
-        outcome: Err(&error),
-    })
-    .unwrap();
+    let text = serde_json::to_string(&Response::<Json> { id: None, outcome: Err(&error) }).unwrap();
     assert_eq!(
         text,
         r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32003,"message":"m","data":{"kind":"lock_held","conflicts":[1]}}}"#
     );
-    let Ok(Incoming::Response {
-        id: None,
-        outcome: Err(back),
-    }) = Incoming::parse(text.as_bytes())
-    else {
+    let Ok(Incoming::Response { id: None, outcome: Err(back) }) = Incoming::parse(text.as_bytes()) else {
         panic!("{text} is an error");
     };
     assert_eq!(back, error);
 
-    let text = serde_json::to_string(&Push {
-        params: &serde_json::json!({ "seq": 1 }),
-    })
-    .unwrap();
+    let text = serde_json::to_string(&Push { params: &serde_json::json!({ "seq": 1 }) }).unwrap();
     assert_eq!(text, r#"{"jsonrpc":"2.0","method":"event","params":{"seq":1}}"#);
     assert!(
         matches!(Incoming::parse(text.as_bytes()), Ok(Incoming::Event { params }) if params.get() == r#"{"seq":1}"#)
@@ -219,10 +167,7 @@ fn a_client_passes_over_what_it_does_not_know() {
         of(r#"{"id":"a","result":null,"took":[1]}"#),
         Ok(Incoming::Response { outcome: Ok(_), .. })
     ));
-    assert!(matches!(
-        of(r#"{"method":"hint","params":{}}"#),
-        Ok(Incoming::Unknown)
-    ));
+    assert!(matches!(of(r#"{"method":"hint","params":{}}"#), Ok(Incoming::Unknown)));
     assert_eq!(of("{}").unwrap_err().kind, ErrorKind::InvalidRequest);
     assert_eq!(of("{").unwrap_err().kind, ErrorKind::ParseError);
 }
@@ -230,20 +175,12 @@ fn a_client_passes_over_what_it_does_not_know() {
 #[test]
 fn what_a_client_calls_is_a_request() {
     let id = RequestId::from("a");
-    let mut frame = serde_json::to_vec(&Call {
-        id: Some(&id),
-        method: "kv.get",
-        params: &serde_json::json!({}),
-    })
-    .unwrap();
+    let mut frame =
+        serde_json::to_vec(&Call { id: Some(&id), method: "kv.get", params: &serde_json::json!({}) })
+            .unwrap();
     let request = Request::parse(&mut frame).unwrap();
     assert_eq!((request.id, &*request.method), (Some(id), "kv.get"));
-    let mut frame = serde_json::to_vec(&Call {
-        id: None,
-        method: "a",
-        params: &Json::null(),
-    })
-    .unwrap();
+    let mut frame = serde_json::to_vec(&Call { id: None, method: "a", params: &Json::null() }).unwrap();
     assert_eq!(Request::parse(&mut frame).unwrap().id, None);
 }
 

@@ -1,20 +1,14 @@
+//! Values are kept as they were written.
+
 use serde::{Deserialize, Serialize};
 
 use super::*;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Members {
-    #[serde(
-        default,
-        deserialize_with = "present::deserialize",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "present::deserialize", skip_serializing_if = "Option::is_none")]
     value: Option<Json>,
-    #[serde(
-        default,
-        deserialize_with = "clearable::deserialize",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "clearable::deserialize", skip_serializing_if = "Option::is_none")]
     task: Option<Option<String>>,
     #[serde(default, deserialize_with = "null_as_default")]
     flag: bool,
@@ -34,27 +28,10 @@ fn a_value_is_kept_as_written() {
 #[test]
 fn null_is_told_from_absent_where_it_matters() {
     let of = |text| serde_json::from_str::<Members>(text).unwrap();
-    assert_eq!(
-        of("{}"),
-        Members {
-            value: None,
-            task: None,
-            flag: false
-        }
-    );
+    assert_eq!(of("{}"), Members { value: None, task: None, flag: false });
     let cleared = of(r#"{"value":null,"task":null,"flag":null}"#);
-    assert_eq!(
-        cleared,
-        Members {
-            value: Some(Json::null()),
-            task: Some(None),
-            flag: false
-        }
-    );
-    assert_eq!(
-        serde_json::to_string(&cleared).unwrap(),
-        r#"{"value":null,"task":null,"flag":false}"#
-    );
+    assert_eq!(cleared, Members { value: Some(Json::null()), task: Some(None), flag: false });
+    assert_eq!(serde_json::to_string(&cleared).unwrap(), r#"{"value":null,"task":null,"flag":false}"#);
     assert_eq!(of(r#"{"task":"a"}"#).task, Some(Some("a".to_owned())));
 }
 
@@ -80,10 +57,6 @@ fn a_parsed_text_has_no_line_break_and_keeps_the_rules_of_a_frame() {
         (String::new(), 0),
     ] {
         let error = Json::parse(&text).unwrap_err();
-        assert_eq!(
-            (error.kind, &error.details["offset"]),
-            (ErrorKind::ParseError, &offset.into()),
-            "{text}"
-        );
+        assert_eq!((error.kind, &error.details["offset"]), (ErrorKind::ParseError, &offset.into()), "{text}");
     }
 }

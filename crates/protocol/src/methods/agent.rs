@@ -78,53 +78,25 @@ pub struct Heartbeat {
 #[serde(deny_unknown_fields)]
 pub struct Update {
     /// What it is doing; cleared it is idle.
-    #[serde(
-        default,
-        deserialize_with = "clearable::deserialize",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "clearable::deserialize", skip_serializing_if = "Option::is_none")]
     pub status: Option<Option<Status>>,
     /// On which task.
-    #[serde(
-        default,
-        deserialize_with = "clearable::deserialize",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "clearable::deserialize", skip_serializing_if = "Option::is_none")]
     pub task: Option<Option<Scalar>>,
     /// A note for people.
-    #[serde(
-        default,
-        deserialize_with = "clearable::deserialize",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "clearable::deserialize", skip_serializing_if = "Option::is_none")]
     pub note: Option<Option<String>>,
     /// How far it is.
-    #[serde(
-        default,
-        deserialize_with = "clearable::deserialize",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "clearable::deserialize", skip_serializing_if = "Option::is_none")]
     pub progress: Option<Option<Scalar>>,
     /// What it can be addressed by.
-    #[serde(
-        default,
-        deserialize_with = "clearable::deserialize",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "clearable::deserialize", skip_serializing_if = "Option::is_none")]
     pub role: Option<Option<Role>>,
     /// What it can do.
-    #[serde(
-        default,
-        deserialize_with = "clearable::deserialize",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "clearable::deserialize", skip_serializing_if = "Option::is_none")]
     pub capabilities: Option<Option<Vec<Label>>>,
     /// Anything else, an object.
-    #[serde(
-        default,
-        deserialize_with = "clearable::deserialize",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "clearable::deserialize", skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Option<Object>>,
 }
 

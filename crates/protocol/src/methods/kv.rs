@@ -39,11 +39,7 @@ pub struct Set {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keep_ttl: Option<bool>,
     /// Only under this lock.
-    #[serde(
-        default,
-        deserialize_with = "optional_object",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "optional_object", skip_serializing_if = "Option::is_none")]
     pub if_lock: Option<IfLock>,
 }
 
@@ -73,31 +69,19 @@ pub struct GetResult {
     /// Whether the key exists.
     pub exists: bool,
     /// The value, as written.
-    #[serde(
-        default,
-        deserialize_with = "present::deserialize",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "present::deserialize", skip_serializing_if = "Option::is_none")]
     pub value: Option<Json>,
     /// The revision of its last change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<Revision>,
     /// What is left of its TTL in milliseconds, or null for none.
-    #[serde(
-        default,
-        deserialize_with = "clearable::deserialize",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "clearable::deserialize", skip_serializing_if = "Option::is_none")]
     pub ttl_ms: Option<Option<u64>>,
     /// When it last changed, in Unix milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<u64>,
     /// Who last changed it, or null for a session without an agent.
-    #[serde(
-        default,
-        deserialize_with = "clearable::deserialize",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "clearable::deserialize", skip_serializing_if = "Option::is_none")]
     pub updated_by: Option<Option<AgentName>>,
 }
 
@@ -126,11 +110,7 @@ pub struct Delete {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub if_revision: Option<Revision>,
     /// Only under this lock.
-    #[serde(
-        default,
-        deserialize_with = "optional_object",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "optional_object", skip_serializing_if = "Option::is_none")]
     pub if_lock: Option<IfLock>,
 }
 
@@ -169,11 +149,7 @@ pub struct Listed {
     /// What is left of its TTL in milliseconds, or null for none.
     pub ttl_ms: Option<u64>,
     /// The value, if asked for.
-    #[serde(
-        default,
-        deserialize_with = "present::deserialize",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "present::deserialize", skip_serializing_if = "Option::is_none")]
     pub value: Option<Json>,
 }
 
@@ -217,11 +193,7 @@ pub struct Expire {
     /// The key.
     pub key: Key,
     /// The new TTL from now, or null for none.
-    #[serde(
-        default,
-        deserialize_with = "clearable::deserialize",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "clearable::deserialize", skip_serializing_if = "Option::is_none")]
     pub ttl_ms: Option<Option<TtlMs>>,
 }
 
@@ -259,12 +231,7 @@ pub enum Operation {
 #[serde(deny_unknown_fields)]
 pub struct Txn {
     /// The conditions.
-    #[serde(
-        default,
-        rename = "if",
-        deserialize_with = "objects",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(default, rename = "if", deserialize_with = "objects", skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
     /// What to do when all hold.
     pub then: Vec<Operation>,

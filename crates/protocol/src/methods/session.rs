@@ -26,11 +26,7 @@ pub struct Open {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentName>,
     /// The program at the other end, for people and logs.
-    #[serde(
-        default,
-        deserialize_with = "optional_object",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "optional_object", skip_serializing_if = "Option::is_none")]
     pub client: Option<Program>,
     /// The `resume_token` of the session to take over.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,3 +1,5 @@
+//! Parameters that are wrong are named.
+
 use serde_json::Value;
 
 use super::*;
@@ -61,37 +63,18 @@ fn absent_and_null_params_are_an_empty_object() {
     let set =
         of(r#"{"key":"a","value":null,"ttl_ms":null,"limit":null,"if_lock":null,"id":"\u0061"}"#).unwrap();
     assert_eq!(set.value, Some(Json::null()));
-    assert_eq!(
-        (set.ttl_ms, set.limit.get(), set.id),
-        (None, 100, Some("a".into()))
-    );
+    assert_eq!((set.ttl_ms, set.limit.get(), set.id), (None, 100, Some("a".into())));
 }
 
 #[test]
 fn what_is_wrong_is_named() {
     for (text, member, words) in [
-        (
-            r#"{"kye":"a"}"#,
-            "kye",
-            "unknown member `kye`, expected one of `key`, `value`,",
-        ),
-        (
-            r#"{"key":"a","key":"b"}"#,
-            "key",
-            "the member `key` is given twice",
-        ),
+        (r#"{"kye":"a"}"#, "kye", "unknown member `kye`, expected one of `key`, `value`,"),
+        (r#"{"key":"a","key":"b"}"#, "key", "the member `key` is given twice"),
         (r#"{"value":1}"#, "key", "the member `key` is missing"),
-        (
-            r#"{"key":5}"#,
-            "key",
-            "`key`: found integer `5`, expected a key, a string",
-        ),
+        (r#"{"key":5}"#, "key", "`key`: found integer `5`, expected a key, a string"),
         (r#"{"key":null}"#, "key", "`key`: found null, expected"),
-        (
-            r#"{"key":"a\u0000"}"#,
-            "key",
-            "`key`: a key has the character '\\0' at byte 1",
-        ),
+        (r#"{"key":"a\u0000"}"#, "key", "`key`: a key has the character '\\0' at byte 1"),
         (
             r#"{"key":"a","ttl_ms":0}"#,
             "ttl_ms",
@@ -103,63 +86,23 @@ fn what_is_wrong_is_named() {
             "ttl_ms",
             "found floating point `1.0`, expected a TTL in milliseconds, an integer",
         ),
-        (
-            r#"{"key":"a","ttl_ms":315360000001}"#,
-            "ttl_ms",
-            "to 315360000000",
-        ),
-        (
-            r#"{"key":"a","wait_ms":86400001}"#,
-            "wait_ms",
-            "from 0 to 86400000",
-        ),
+        (r#"{"key":"a","ttl_ms":315360000001}"#, "ttl_ms", "to 315360000000"),
+        (r#"{"key":"a","wait_ms":86400001}"#, "wait_ms", "from 0 to 86400000"),
         (r#"{"key":"a","limit":1001}"#, "limit", "from 1 to 1000"),
         (r#"{"key":"a","limit":"9"}"#, "limit", "found string \"9\""),
-        (
-            r#"{"key":"a","if_lock":{"key":"a","tokn":1}}"#,
-            "if_lock.tokn",
-            "unknown member `tokn`",
-        ),
-        (
-            r#"{"key":"a","if_lock":{"key":"a"}}"#,
-            "if_lock.token",
-            "the member `token` is missing",
-        ),
-        (
-            r#"{"key":"a","if_lock":{"key":"a","token":"1"}}"#,
-            "if_lock.token",
-            "expected an integer from 0",
-        ),
-        (
-            r#"{"key":"a","if_lock":["a",1]}"#,
-            "if_lock",
-            "found an array, expected an object",
-        ),
-        (
-            r#"{"key":"a","guards":[["a",1]]}"#,
-            "guards[0]",
-            "found an array, expected an object",
-        ),
-        (
-            r#"{"key":"a","guards":{}}"#,
-            "guards",
-            "found an object, expected an array",
-        ),
+        (r#"{"key":"a","if_lock":{"key":"a","tokn":1}}"#, "if_lock.tokn", "unknown member `tokn`"),
+        (r#"{"key":"a","if_lock":{"key":"a"}}"#, "if_lock.token", "the member `token` is missing"),
+        (r#"{"key":"a","if_lock":{"key":"a","token":"1"}}"#, "if_lock.token", "expected an integer from 0"),
+        (r#"{"key":"a","if_lock":["a",1]}"#, "if_lock", "found an array, expected an object"),
+        (r#"{"key":"a","guards":[["a",1]]}"#, "guards[0]", "found an array, expected an object"),
+        (r#"{"key":"a","guards":{}}"#, "guards", "found an object, expected an array"),
         (r#"{"key":"a","id":1.5}"#, "id", "1.5 is not an id"),
-        (
-            r#"{"key":"a","mode":"both"}"#,
-            "mode",
-            "unknown variant `both`, expected `shared` or `exclusive`",
-        ),
+        (r#"{"key":"a","mode":"both"}"#, "mode", "unknown variant `both`, expected `shared` or `exclusive`"),
         (r#"{"key":"a","mode":7}"#, "mode", "`mode`: "),
     ] {
         let error = of(text).unwrap_err();
         assert_eq!(error.kind, ErrorKind::InvalidParams, "{text}");
-        assert_eq!(
-            error.details.get("member").and_then(Value::as_str),
-            Some(member),
-            "{text}: {error}"
-        );
+        assert_eq!(error.details.get("member").and_then(Value::as_str), Some(member), "{text}: {error}");
         assert!(error.message.contains(words), "{text}: {error}");
     }
 }
@@ -176,10 +119,7 @@ fn payloads_are_limited_in_length_and_depth() {
     let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
     assert_eq!(check_payloads(&with(&deep(64)), 1000), Ok(()));
     let error = check_payloads(&with(&deep(65)), 1000).unwrap_err();
-    assert_eq!(
-        (error.kind, &error.details["member"]),
-        (ErrorKind::ParseError, &"value".into())
-    );
+    assert_eq!((error.kind, &error.details["member"]), (ErrorKind::ParseError, &"value".into()));
     assert_eq!(check_payloads(&with("12345"), 5), Ok(()));
     let error = check_payloads(&with("123456"), 5).unwrap_err();
     assert_eq!(error.kind, ErrorKind::LimitExceeded);

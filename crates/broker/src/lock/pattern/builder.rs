@@ -33,11 +33,7 @@ impl Builder {
     }
 
     pub(super) fn push_deep(&mut self) {
-        let last = self
-            .ends
-            .len()
-            .checked_sub(2)
-            .map_or(0, |before| self.ends[before]);
+        let last = self.ends.len().checked_sub(2).map_or(0, |before| self.ends[before]);
         if &self.bytes[usize::from(last)..] == DEEP {
             return;
         }
@@ -75,8 +71,7 @@ impl Builder {
                 }
                 _ => {
                     self.text.push(c);
-                    self.bytes
-                        .extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                    self.bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
                 }
             }
         }

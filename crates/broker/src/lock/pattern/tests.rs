@@ -13,9 +13,7 @@ fn name(text: &str) -> LockName {
 /// Matches by trying everything: the meaning of patterns, written as plainly as possible.
 fn matches(pattern: &LockName, path: &LockName) -> bool {
     let segments = |name: &LockName| -> Vec<Vec<u8>> {
-        (0..name.0.len())
-            .map(|position| name.0.at(position).to_vec())
-            .collect()
+        (0..name.0.len()).map(|position| name.0.at(position).to_vec()).collect()
     };
     pattern.is_absolute() == path.is_absolute() && matches_segments(&segments(pattern), &segments(path))
 }
@@ -45,10 +43,7 @@ fn names_over(alphabet: &str, len_max: usize) -> BTreeSet<LockName> {
     let mut names = BTreeSet::new();
     let mut texts = vec![String::new()];
     for _ in 0..len_max {
-        texts = texts
-            .iter()
-            .flat_map(|text| alphabet.chars().map(move |c| format!("{text}{c}")))
-            .collect();
+        texts = texts.iter().flat_map(|text| alphabet.chars().map(move |c| format!("{text}{c}"))).collect();
         names.extend(texts.iter().filter_map(|text| LockName::parse(text).ok()));
     }
     names
@@ -86,37 +81,19 @@ fn names_are_normalised() {
 #[test]
 fn what_is_no_name_is_refused_with_a_reason() {
     assert_eq!(LockName::parse(""), Err(LockNameError::Empty));
-    assert_eq!(
-        LockName::parse(&"x".repeat(513)),
-        Err(LockNameError::TooLong { len: 513 })
-    );
+    assert_eq!(LockName::parse(&"x".repeat(513)), Err(LockNameError::TooLong { len: 513 }));
     assert!(LockName::parse(&"x".repeat(512)).is_ok());
     for text in [r"a\b", r"a\", r"a\/b", r"\?"] {
-        assert!(
-            matches!(LockName::parse(text), Err(LockNameError::Escape { .. })),
-            "{text}"
-        );
+        assert!(matches!(LockName::parse(text), Err(LockNameError::Escape { .. })), "{text}");
     }
     for text in ["..", "a/../b", "/..", "../"] {
-        assert!(
-            matches!(LockName::parse(text), Err(LockNameError::Parent { .. })),
-            "{text}"
-        );
+        assert!(matches!(LockName::parse(text), Err(LockNameError::Parent { .. })), "{text}");
     }
     for text in [".", "/.", "./."] {
-        assert!(
-            matches!(LockName::parse(text), Err(LockNameError::Nothing { .. })),
-            "{text}"
-        );
+        assert!(matches!(LockName::parse(text), Err(LockNameError::Nothing { .. })), "{text}");
     }
     for text in ["a\n", "a\u{0}", "a\u{7f}", "a\u{85}"] {
-        assert!(
-            matches!(
-                LockName::parse(text),
-                Err(LockNameError::Control { offset: 1, .. })
-            ),
-            "{text:?}"
-        );
+        assert!(matches!(LockName::parse(text), Err(LockNameError::Control { offset: 1, .. })), "{text:?}");
     }
 }
 
@@ -140,10 +117,7 @@ fn names_meet_where_some_path_matches_both() {
         (r"a\*b", r"a*b"),
         ("é*", "*é"),
     ] {
-        assert!(
-            name(a).overlaps(&name(b)) && name(b).overlaps(&name(a)),
-            "{a} {b}"
-        );
+        assert!(name(a).overlaps(&name(b)) && name(b).overlaps(&name(a)), "{a} {b}");
     }
     for (a, b) in [
         ("**", "/x"),
@@ -156,30 +130,17 @@ fn names_meet_where_some_path_matches_both() {
         ("é", "e"),
         ("Src/a", "src/a"),
     ] {
-        assert!(
-            !name(a).overlaps(&name(b)) && !name(b).overlaps(&name(a)),
-            "{a} {b}"
-        );
+        assert!(!name(a).overlaps(&name(b)) && !name(b).overlaps(&name(a)), "{a} {b}");
     }
 }
 
 #[test]
 fn overlap_and_cover_are_what_enumeration_finds() {
-    let paths: Vec<LockName> = names_over("ab/", 6)
-        .into_iter()
-        .filter(LockName::is_exact)
-        .collect();
-    let patterns: Vec<LockName> = names_over("ab*/", 3)
-        .union(&names_over("a*/", 4))
-        .cloned()
-        .collect();
+    let paths: Vec<LockName> = names_over("ab/", 6).into_iter().filter(LockName::is_exact).collect();
+    let patterns: Vec<LockName> = names_over("ab*/", 3).union(&names_over("a*/", 4)).cloned().collect();
     let matched: Vec<BTreeSet<usize>> = patterns
         .iter()
-        .map(|pattern| {
-            (0..paths.len())
-                .filter(|&path| matches(pattern, &paths[path]))
-                .collect()
-        })
+        .map(|pattern| (0..paths.len()).filter(|&path| matches(pattern, &paths[path])).collect())
         .collect();
     for (a, in_a) in patterns.iter().zip(&matched) {
         for (b, in_b) in patterns.iter().zip(&matched) {
@@ -231,21 +192,14 @@ fn overlap_by_product<T: Copy>(a: &[Option<T>], b: &[Option<T>], meets: &dyn Fn(
 
 fn segments_overlap_by_product(a: &LockName, b: &LockName) -> bool {
     let bytes = |segment: &[u8]| -> Vec<Option<u8>> {
-        segment
-            .iter()
-            .map(|&byte| (byte != RUN).then_some(byte))
-            .collect()
+        segment.iter().map(|&byte| (byte != RUN).then_some(byte)).collect()
     };
     let segments = |name: &LockName| -> Vec<Vec<u8>> {
-        (0..name.0.len())
-            .map(|position| name.0.at(position).to_vec())
-            .collect()
+        (0..name.0.len()).map(|position| name.0.at(position).to_vec()).collect()
     };
     let (a, b) = (segments(a), segments(b));
     let positions = |segments: &[Vec<u8>]| -> Vec<Option<usize>> {
-        (0..segments.len())
-            .map(|position| (segments[position] != DEEP).then_some(position))
-            .collect()
+        (0..segments.len()).map(|position| (segments[position] != DEEP).then_some(position)).collect()
     };
     overlap_by_product(&positions(&a), &positions(&b), &|x, y| {
         overlap_by_product(&bytes(&a[x]), &bytes(&b[y]), &|x, y| x == y)
@@ -275,16 +229,9 @@ proptest! {
 
 #[test]
 fn hostile_patterns_cost_no_more_than_the_product_of_their_lengths() {
-    let within = [
-        name(&"*a".repeat(256)),
-        name(&"a*".repeat(256)),
-        name(&format!("{}b", "a".repeat(511))),
-    ];
-    let over = [
-        name(&"**/a/".repeat(102)),
-        name(&"a/".repeat(256)),
-        name(&format!("{}b", "**/*/".repeat(102))),
-    ];
+    let within = [name(&"*a".repeat(256)), name(&"a*".repeat(256)), name(&format!("{}b", "a".repeat(511)))];
+    let over =
+        [name(&"**/a/".repeat(102)), name(&"a/".repeat(256)), name(&format!("{}b", "**/*/".repeat(102)))];
     for _ in 0..20 {
         for a in within.iter().chain(&over) {
             for b in within.iter().chain(&over) {

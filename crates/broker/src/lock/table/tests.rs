@@ -1,5 +1,7 @@
 //! What agents that lock, wait and release see, one behaviour a test.
 
+mod model;
+
 use super::*;
 use crate::lock::pattern::LockName;
 
@@ -11,25 +13,15 @@ fn agent(name: &str) -> AgentName {
 
 /// `names` are separated by spaces.
 fn names(names: &str) -> LockNames {
-    names
-        .split(' ')
-        .map(|name| LockName::parse(name).unwrap())
-        .collect()
+    names.split(' ').map(|name| LockName::parse(name).unwrap()).collect()
 }
 
 fn exclusive(by: &str, on: &str) -> Request {
-    Request {
-        agent: agent(by),
-        names: names(on),
-        mode: Mode::Exclusive,
-    }
+    Request { agent: agent(by), names: names(on), mode: Mode::Exclusive }
 }
 
 fn shared(by: &str, on: &str) -> Request {
-    Request {
-        mode: Mode::Shared,
-        ..exclusive(by, on)
-    }
+    Request { mode: Mode::Shared, ..exclusive(by, on) }
 }
 
 /// What a board does with the table: tokens and ids count up, and a change is followed by draining.
@@ -50,11 +42,7 @@ enum Outcome {
 impl Board {
     fn acquire(&mut self, request: Request) -> Outcome {
         self.last_id += 1;
-        if self
-            .table
-            .conflicts(Some(&request.agent), &request.names, request.mode)
-            .is_empty()
-        {
+        if self.table.conflicts(Some(&request.agent), &request.names, request.mode).is_empty() {
             self.table.grant(self.last_id, request);
             return Outcome::Granted(self.last_id);
         }
@@ -143,23 +131,14 @@ fn a_stranger_conflicts_with_every_lock() {
     let token = board.granted(exclusive("ann", "a"));
     let waiter = board.waits(exclusive("bob", "a"));
     let conflicts = board.table.conflicts(None, &names("a"), Mode::Shared);
-    assert_eq!(
-        conflicts,
-        Conflicts {
-            grants: vec![token],
-            waiters: vec![waiter]
-        }
-    );
+    assert_eq!(conflicts, Conflicts { grants: vec![token], waiters: vec![waiter] });
 }
 
 #[test]
 fn asking_for_the_same_set_finds_the_grant() {
     let mut board = Board::default();
     let token = board.granted(exclusive("ann", "a b/"));
-    assert_eq!(
-        board.table.find_same(&exclusive("ann", "b/** ./a a")),
-        Some(token)
-    );
+    assert_eq!(board.table.find_same(&exclusive("ann", "b/** ./a a")), Some(token));
     assert_eq!(board.table.find_same(&shared("ann", "a b/")), None);
     assert_eq!(board.table.find_same(&exclusive("bob", "a b/")), None);
     board.release(token);
@@ -173,10 +152,7 @@ fn waiters_are_granted_in_the_order_of_the_queue() {
     let token = board.granted(exclusive("ann", "a"));
     let first = board.waits(exclusive("bob", "a"));
     let second = board.waits(exclusive("cat", "a"));
-    assert_eq!(
-        (board.table.position(first), board.table.position(second)),
-        (Some(1), Some(2))
-    );
+    assert_eq!((board.table.position(first), board.table.position(second)), (Some(1), Some(2)));
     assert_eq!(board.table.waits_for(second), [agent("ann"), agent("bob")]);
     assert_eq!(board.table.blocked_count(token), 2);
     assert_eq!(board.release(token), [first]);
@@ -218,13 +194,7 @@ fn an_acquire_goes_before_those_that_wait_for_its_own_agent() {
     let mut board = Board::default();
     board.granted(exclusive("ann", "src/"));
     let waiter = board.waits(exclusive("bob", "src/ docs/"));
-    assert_eq!(
-        board
-            .table
-            .conflicts(None, &names("docs/a"), Mode::Exclusive)
-            .waiters,
-        [waiter]
-    );
+    assert_eq!(board.table.conflicts(None, &names("docs/a"), Mode::Exclusive).waiters, [waiter]);
     let overtaking = board.granted(exclusive("ann", "docs/a"));
     assert_eq!(board.table.blocked_count(overtaking), 1);
     assert_eq!(board.table.waits_for(waiter), [agent("ann")]);
@@ -239,10 +209,7 @@ fn it_goes_behind_them_again_when_they_wait_for_its_agent_no_more() {
     let later = board.waits(exclusive("ann", "docs"));
     assert_eq!(board.table.position(later), Some(1));
     assert_eq!(board.release(src), NOBODY);
-    assert_eq!(
-        (board.table.position(later), board.table.next_deadlock()),
-        (Some(2), None)
-    );
+    assert_eq!((board.table.position(later), board.table.next_deadlock()), (Some(2), None));
     assert_eq!(board.release(docs), [earlier]);
     assert_eq!(board.release(earlier), [later]);
 }
@@ -272,11 +239,7 @@ fn a_grant_may_open_the_circle_that_a_release_closed() {
     let first = board.waits(exclusive("ann", "a"));
     board.waits(exclusive("bob", "a b c"));
     let second = board.waits(exclusive("ann", "c"));
-    assert_eq!(
-        board.release(held),
-        [first, second],
-        "bob waits for ann's grant now, so she goes before him"
-    );
+    assert_eq!(board.release(held), [first, second], "bob waits for ann's grant now, so she goes before him");
     assert_eq!(board.table.next_deadlock(), None);
 }
 
@@ -286,10 +249,7 @@ fn two_agents_do_not_wait_for_each_other() {
     board.granted(exclusive("ann", "a"));
     let b = board.granted(exclusive("bob", "b"));
     let ann = board.waits(exclusive("ann", "b"));
-    let refused = Outcome::Refused(vec![
-        "bob -> ann over a".to_owned(),
-        "ann -> bob over b".to_owned(),
-    ]);
+    let refused = Outcome::Refused(vec!["bob -> ann over a".to_owned(), "ann -> bob over b".to_owned()]);
     assert_eq!(board.acquire(exclusive("bob", "a")), refused);
     assert_eq!(board.table.waiter_count(), 1);
     assert_eq!(board.release(b), [ann]);
@@ -301,10 +261,7 @@ fn two_readers_that_both_want_to_write_do_not_wait_for_each_other() {
     board.granted(shared("ann", "a"));
     let reader = board.granted(shared("bob", "a"));
     let writer = board.waits(exclusive("ann", "a"));
-    assert!(matches!(
-        board.acquire(exclusive("bob", "a")),
-        Outcome::Refused(_)
-    ));
+    assert!(matches!(board.acquire(exclusive("bob", "a")), Outcome::Refused(_)));
     assert_eq!(board.release(reader), [writer]);
 }
 
@@ -319,10 +276,7 @@ fn three_agents_do_not_wait_for_each_other_in_a_circle() {
     let Err(deadlock) = board.table.enqueue(9, exclusive("cat", "a x")) else {
         panic!("expected a deadlock")
     };
-    assert_eq!(
-        steps(&deadlock),
-        ["cat -> ann over a x", "ann -> bob over b", "bob -> cat over c"]
-    );
+    assert_eq!(steps(&deadlock), ["cat -> ann over a x", "ann -> bob over b", "bob -> cat over c"]);
     assert_eq!(
         deadlock.to_string(),
         "waiting would never end, as cat waits for ann and ann waits for bob and bob waits for cat: \
@@ -357,27 +311,11 @@ fn a_circle_may_close_through_an_earlier_waiter() {
 #[test]
 fn grants_and_waiters_are_walked_from_a_cursor() {
     let mut board = Board::default();
-    for (by, on) in [
-        ("ann", "a"),
-        ("ann", "b"),
-        ("bob", "c"),
-        ("bob", "a"),
-        ("cat", "c"),
-    ] {
+    for (by, on) in [("ann", "a"), ("ann", "b"), ("bob", "c"), ("bob", "a"), ("cat", "c")] {
         board.acquire(exclusive(by, on));
     }
-    assert_eq!(
-        board
-            .table
-            .grants_from(2)
-            .map(|(token, _)| token)
-            .collect::<Vec<_>>(),
-        [2, 3]
-    );
-    assert_eq!(
-        board.table.waiters_from(5).map(|(id, _)| id).collect::<Vec<_>>(),
-        [5]
-    );
+    assert_eq!(board.table.grants_from(2).map(|(token, _)| token).collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(board.table.waiters_from(5).map(|(id, _)| id).collect::<Vec<_>>(), [5]);
     assert_eq!(board.table.grants_of(&agent("ann")).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(board.table.waiters_of(&agent("bob")).collect::<Vec<_>>(), [4]);
     assert_eq!((board.table.grant_count(), board.table.waiter_count()), (3, 2));

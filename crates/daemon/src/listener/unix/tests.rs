@@ -1,3 +1,5 @@
+//! The socket file: bound, replaced, brought back and removed.
+
 use std::os::unix::net::{UnixListener, UnixStream};
 
 use tempfile::TempDir;
@@ -17,11 +19,7 @@ fn place() -> Place {
     let home = Home::open(&above.path().join("home")).unwrap();
     let socket = home.socket();
     let instance = Instance::acquire(&home, &socket).unwrap();
-    Place {
-        _above: above,
-        instance,
-        socket,
-    }
+    Place { _above: above, instance, socket }
 }
 
 async fn talk(listener: &Listener) -> PeerIdentity {
@@ -41,10 +39,7 @@ async fn a_client_of_our_own_gets_in_and_is_known() {
     let peer = talk(&listener).await;
     assert_eq!(peer.uid, rustix::process::geteuid().as_raw());
     assert_eq!(peer.pid, Some(std::process::id().cast_signed()));
-    assert_eq!(
-        fs::metadata(&place.socket).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
+    assert_eq!(fs::metadata(&place.socket).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 #[test]
@@ -72,16 +67,10 @@ async fn a_path_that_is_too_long_is_refused_with_the_numbers() {
     let room = PATH_BYTES_MAX - place.socket.parent().unwrap().as_os_str().len() - 1;
     let longest = place.socket.with_file_name("s".repeat(room));
     Listener::bind(&longest, &place.instance).unwrap().close();
-    let error = Listener::bind(
-        &place.socket.with_file_name("s".repeat(room + 1)),
-        &place.instance,
-    )
-    .unwrap_err();
+    let error =
+        Listener::bind(&place.socket.with_file_name("s".repeat(room + 1)), &place.instance).unwrap_err();
     let text = error.to_string();
-    assert!(
-        text.contains(&format!("{} bytes, at most {PATH_BYTES_MAX}", PATH_BYTES_MAX + 1)),
-        "{text}"
-    );
+    assert!(text.contains(&format!("{} bytes, at most {PATH_BYTES_MAX}", PATH_BYTES_MAX + 1)), "{text}");
     assert!(text.contains("CALLBOARD_SOCKET"), "{text}");
 }
 
@@ -116,11 +105,7 @@ async fn a_socket_deleted_or_replaced_under_the_daemon_comes_back() {
     talk(&listener).await;
 
     old_stream.write_all(b"x").await.unwrap();
-    assert_eq!(
-        old_client.read_u8().await.unwrap(),
-        b'x',
-        "connected clients notice nothing"
-    );
+    assert_eq!(old_client.read_u8().await.unwrap(), b'x', "connected clients notice nothing");
 }
 
 #[tokio::test]
@@ -131,10 +116,7 @@ async fn without_its_lock_file_the_daemon_does_not_take_the_path_back() {
     let home = Home::open(place.socket.parent().unwrap()).unwrap();
     let next = Instance::acquire(&home, &place.socket).unwrap();
     let other = Listener::bind(&place.socket, &next).unwrap();
-    assert!(matches!(
-        listener.rebind(&place.instance),
-        Err(ListenerError::LockLost { .. })
-    ));
+    assert!(matches!(listener.rebind(&place.instance), Err(ListenerError::LockLost { .. })));
     talk(&other).await;
 }
 

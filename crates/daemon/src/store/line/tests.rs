@@ -1,3 +1,5 @@
+//! Checksummed lines: what is read back, and what counts as damage.
+
 use serde_json::json;
 use serde_json::value::RawValue;
 
@@ -15,10 +17,7 @@ fn encoded(records: &[serde_json::Value]) -> Vec<u8> {
 fn the_form_on_disk_stays_as_it_is() {
     let line = encoded(&[json!({"key": "a", "value": "é\n"})]);
     let text = String::from_utf8(line).unwrap();
-    assert_eq!(
-        text,
-        "{\"c\":\"b844b225\",\"r\":{\"key\":\"a\",\"value\":\"é\\n\"}}\n"
-    );
+    assert_eq!(text, "{\"c\":\"b844b225\",\"r\":{\"key\":\"a\",\"value\":\"é\\n\"}}\n");
 }
 
 #[test]
@@ -63,15 +62,8 @@ fn a_fault_is_named_with_its_line_and_byte() {
     let mut reader = LineReader::new(&bytes[..]);
     reader.next_record().unwrap();
     let error = reader.next_record().unwrap_err().to_string();
-    assert!(
-        error.starts_with(&format!("line 2 (byte {line_bytes}): the checksum says ")),
-        "{error}"
-    );
-    assert_eq!(
-        reader.next_record().unwrap().unwrap(),
-        b"3",
-        "what follows can still be read"
-    );
+    assert!(error.starts_with(&format!("line 2 (byte {line_bytes}): the checksum says ")), "{error}");
+    assert_eq!(reader.next_record().unwrap().unwrap(), b"3", "what follows can still be read");
 
     bytes.truncate(bytes.len() - 1);
     let mut reader = LineReader::new(&bytes[2 * line_bytes..]);
@@ -82,8 +74,5 @@ fn a_fault_is_named_with_its_line_and_byte() {
 #[test]
 fn a_record_of_another_kind_is_named() {
     let fault = parse::<u64>(b"\"text\"").unwrap_err().to_string();
-    assert!(
-        fault.contains("not understood") && fault.contains("u64"),
-        "{fault}"
-    );
+    assert!(fault.contains("not understood") && fault.contains("u64"), "{fault}");
 }

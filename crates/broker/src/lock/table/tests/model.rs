@@ -10,12 +10,7 @@ const NAMES: [&str; 9] = ["a", "b", "c", "d/x", "d/y", "d/", "*", "d/*", "?"];
 
 #[derive(Debug, Clone)]
 enum Step {
-    Acquire {
-        agent: usize,
-        names: Vec<usize>,
-        mode: Mode,
-        waits: bool,
-    },
+    Acquire { agent: usize, names: Vec<usize>, mode: Mode, waits: bool },
     Release(Vec<prop::sample::Index>),
     Withdraw(prop::sample::Index),
 }
@@ -44,11 +39,7 @@ struct Model {
 
 fn in_conflict(a: &Request, b: &Request) -> bool {
     let overlap = || {
-        let pairs = a
-            .names
-            .as_slice()
-            .iter()
-            .flat_map(|a| b.names.as_slice().iter().map(move |b| (a, b)));
+        let pairs = a.names.as_slice().iter().flat_map(|a| b.names.as_slice().iter().map(move |b| (a, b)));
         pairs.into_iter().any(|(a, b)| a.overlaps(b))
     };
     a.agent != b.agent && (a.mode == Mode::Exclusive || b.mode == Mode::Exclusive) && overlap()
@@ -58,18 +49,10 @@ impl Model {
     /// What blocks a request that stands before the waiter `id`.
     fn blockers(&self, request: &Request, id: u64) -> Conflicts {
         let yields = |waiter: &Request| {
-            self.grants
-                .values()
-                .any(|grant| grant.agent == request.agent && in_conflict(grant, waiter))
+            self.grants.values().any(|grant| grant.agent == request.agent && in_conflict(grant, waiter))
         };
-        let grants = self
-            .grants
-            .iter()
-            .filter(|(_, grant)| in_conflict(grant, request));
-        let waiters = self
-            .waiters
-            .range(..id)
-            .filter(|(_, w)| in_conflict(w, request) && !yields(w));
+        let grants = self.grants.iter().filter(|(_, grant)| in_conflict(grant, request));
+        let waiters = self.waiters.range(..id).filter(|(_, w)| in_conflict(w, request) && !yields(w));
         Conflicts {
             grants: grants.map(|(&token, _)| token).collect(),
             waiters: waiters.map(|(&id, _)| id).collect(),
@@ -78,20 +61,12 @@ impl Model {
 
     fn waits_for(&self, id: u64) -> BTreeSet<AgentName> {
         let blockers = self.blockers(&self.waiters[&id], id);
-        let holders = blockers
-            .grants
-            .iter()
-            .map(|token| self.grants[token].agent.clone());
-        holders
-            .chain(blockers.waiters.iter().map(|id| self.waiters[id].agent.clone()))
-            .collect()
+        let holders = blockers.grants.iter().map(|token| self.grants[token].agent.clone());
+        holders.chain(blockers.waiters.iter().map(|id| self.waiters[id].agent.clone())).collect()
     }
 
     fn next_ready(&self) -> Option<u64> {
-        self.waiters
-            .iter()
-            .find(|(id, waiter)| self.blockers(waiter, **id).is_empty())
-            .map(|(&id, _)| id)
+        self.waiters.iter().find(|(id, waiter)| self.blockers(waiter, **id).is_empty()).map(|(&id, _)| id)
     }
 
     /// Whether an agent waits for itself through others.
@@ -100,19 +75,14 @@ impl Model {
             .waiters
             .iter()
             .flat_map(|(&id, waiter)| {
-                self.waits_for(id)
-                    .into_iter()
-                    .map(|other| (waiter.agent.clone(), other))
+                self.waits_for(id).into_iter().map(|other| (waiter.agent.clone(), other))
             })
             .collect();
         for _ in 0..AGENTS {
             let further: Vec<_> = reach
                 .iter()
                 .flat_map(|(a, b)| {
-                    reach
-                        .iter()
-                        .filter(move |(c, _)| b == c)
-                        .map(|(_, d)| (a.clone(), d.clone()))
+                    reach.iter().filter(move |(c, _)| b == c).map(|(_, d)| (a.clone(), d.clone()))
                 })
                 .collect();
             reach.extend(further);
@@ -142,24 +112,9 @@ struct Both {
 impl Both {
     fn apply(&mut self, step: Step) {
         match step {
-            Step::Acquire {
-                agent: number,
-                names,
-                mode,
-                waits,
-            } => {
-                let names = names
-                    .into_iter()
-                    .map(|name| LockName::parse(NAMES[name]).unwrap())
-                    .collect();
-                self.acquire(
-                    Request {
-                        agent: agent(number),
-                        names,
-                        mode,
-                    },
-                    waits,
-                );
+            Step::Acquire { agent: number, names, mode, waits } => {
+                let names = names.into_iter().map(|name| LockName::parse(NAMES[name]).unwrap()).collect();
+                self.acquire(Request { agent: agent(number), names, mode }, waits);
             }
             Step::Release(several) => several.iter().for_each(|which| self.release(which)),
             Step::Withdraw(which) if !self.model.waiters.is_empty() => {
@@ -181,36 +136,20 @@ impl Both {
 
     /// Ends everything: the table is as new then.
     fn finish(mut self) {
-        self.model
-            .waiters
-            .keys()
-            .for_each(|&id| assert!(self.table.take(id).is_some()));
-        self.model
-            .grants
-            .keys()
-            .for_each(|&token| assert!(self.table.release(token).is_some()));
-        assert_eq!(
-            (self.table.next_ready(), self.table.next_deadlock()),
-            (None, None)
-        );
+        self.model.waiters.keys().for_each(|&id| assert!(self.table.take(id).is_some()));
+        self.model.grants.keys().for_each(|&token| assert!(self.table.release(token).is_some()));
+        assert_eq!((self.table.next_ready(), self.table.next_deadlock()), (None, None));
         assert_eq!(format!("{:?}", self.table), format!("{:?}", LockTable::default()));
     }
 
     fn acquire(&mut self, request: Request, waits: bool) {
-        let same = self
-            .model
-            .grants
-            .iter()
-            .find(|(_, grant)| **grant == request)
-            .map(|(&token, _)| token);
+        let same = self.model.grants.iter().find(|(_, grant)| **grant == request).map(|(&token, _)| token);
         assert_eq!(self.table.find_same(&request), same);
         if same.is_some() {
             return;
         }
         self.last_id += 1;
-        let conflicts = self
-            .table
-            .conflicts(Some(&request.agent), &request.names, request.mode);
+        let conflicts = self.table.conflicts(Some(&request.agent), &request.names, request.mode);
         assert_eq!(conflicts, self.model.blockers(&request, self.last_id));
         if conflicts.is_empty() {
             self.grant(self.last_id, request);
@@ -232,11 +171,7 @@ impl Both {
     }
 
     fn grant(&mut self, token: u64, request: Request) {
-        let blocked = self
-            .model
-            .waiters
-            .iter()
-            .filter(|(_, waiter)| in_conflict(waiter, &request));
+        let blocked = self.model.waiters.iter().filter(|(_, waiter)| in_conflict(waiter, &request));
         let blocked: Vec<u64> = blocked.map(|(&id, _)| id).collect();
         assert_eq!(self.table.grant(token, request.clone()), blocked);
         self.model.grants.insert(token, request);
@@ -265,37 +200,18 @@ impl Both {
     fn compare(&self) {
         assert!(!self.model.has_cycle());
         let grants = |grants: &BTreeMap<u64, Request>| grants.clone().into_iter().collect::<Vec<_>>();
-        let seen: Vec<_> = self
-            .table
-            .grants_from(0)
-            .map(|(token, grant)| (token, grant.clone()))
-            .collect();
+        let seen: Vec<_> = self.table.grants_from(0).map(|(token, grant)| (token, grant.clone())).collect();
         assert_eq!(seen, grants(&self.model.grants));
-        let seen: Vec<_> = self
-            .table
-            .waiters_from(0)
-            .map(|(id, waiter)| (id, waiter.clone()))
-            .collect();
+        let seen: Vec<_> = self.table.waiters_from(0).map(|(id, waiter)| (id, waiter.clone())).collect();
         assert_eq!(seen, grants(&self.model.waiters));
         for (&token, grant) in &self.model.grants {
             assert!(!self.model.grants.values().any(|other| in_conflict(grant, other)));
-            let blocked = self
-                .model
-                .waiters
-                .values()
-                .filter(|waiter| in_conflict(grant, waiter))
-                .count();
+            let blocked = self.model.waiters.values().filter(|waiter| in_conflict(grant, waiter)).count();
             assert_eq!(self.table.blocked_count(token), blocked);
         }
         for (&id, waiter) in &self.model.waiters {
-            assert_eq!(
-                self.table.position(id),
-                Some(1 + self.model.blockers(waiter, id).waiters.len())
-            );
-            assert_eq!(
-                self.table.waits_for(id),
-                self.model.waits_for(id).into_iter().collect::<Vec<_>>()
-            );
+            assert_eq!(self.table.position(id), Some(1 + self.model.blockers(waiter, id).waiters.len()));
+            assert_eq!(self.table.waits_for(id), self.model.waits_for(id).into_iter().collect::<Vec<_>>());
         }
     }
 }

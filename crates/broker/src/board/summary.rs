@@ -1,0 +1,79 @@
+//! What a board holds, in numbers; and emptying it.
+
+use callboard_protocol::Key;
+use callboard_protocol::event::LostWhy;
+use callboard_protocol::methods::message::Stale;
+use callboard_protocol::methods::server::InboxStats;
+use callboard_protocol::names::AgentName;
+use callboard_protocol::revision::Revision;
+
+use crate::board::Board;
+use crate::board::lock_grants::Ending;
+use crate::now::Now;
+
+/// What a board holds, in numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Keys.
+    pub keys: usize,
+    /// Agents known.
+    pub agents: usize,
+    /// Agents live.
+    pub live: usize,
+    /// Locks held.
+    pub locks: usize,
+    /// Lock requests that wait.
+    pub waiters: usize,
+    /// Tasks.
+    pub tasks: usize,
+    /// Inboxes.
+    pub inbox: InboxStats,
+}
+
+impl Board {
+    /// What the board holds.
+    #[must_use]
+    pub fn summary(&self, now: Now) -> Summary {
+        Summary {
+            keys: self.keyspace.len(),
+            agents: self.agents.len(),
+            live: self.agents.live(),
+            locks: self.lock_grants.len(),
+            waiters: self.locks.waiter_count(),
+            tasks: 0,
+            inbox: self.inboxes.stats(now),
+        }
+    }
+
+    /// `namespace.clear`: everything goes but the revision counter and the sessions, with their agents. Gives how many
+    /// keys, locks, messages and agents went.
+    pub fn clear(&mut self, now: Now, by: Option<&AgentName>) -> usize {
+        let keys: Vec<Key> =
+            self.keyspace.range("", None, now.monotonic).map(|(key, _)| key.clone()).collect();
+        for key in &keys {
+            self.clear_key(now, key, by);
+        }
+        let tokens: Vec<Revision> = self.locks.grants_from(0).map(|(token, _)| Revision(token)).collect();
+        for token in &tokens {
+            let ending = Ending {
+                why: Stale::Broken,
+                lost: Some(LostWhy::Broken),
+                by: by.cloned(),
+                reason: Some("the namespace was cleared".to_owned()),
+            };
+            self.end_lock(now, *token, ending);
+        }
+        let messages = self.clear_messages(now);
+        let agents: Vec<AgentName> = self
+            .agents
+            .iter_after(None)
+            .map(|(name, _)| name.clone())
+            .filter(|name| self.sessions.of_agent(name).next().is_none())
+            .collect();
+        for name in &agents {
+            self.leave(now, name, callboard_protocol::event::LeftWhy::Removed);
+            self.drop_agent(name);
+        }
+        keys.len() + tokens.len() + messages + agents.len()
+    }
+}

@@ -1,0 +1,299 @@
+//! One connection: bytes in, requests carried out in order, replies and events out.
+//!
+//! Invariants: requests take effect in the order sent; all replies of one read go out in one write; a request that
+//! waits never holds up those behind it; a buffer grows with the bytes that arrive, never with a length announced; an
+//! idle connection keeps no buffers. The whole connection is one task that is polled by hand, so reading, writing and
+//! the outbox never cancel each other. What a request means is in `dispatch`.
+
+mod input;
+mod output;
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::AsFd;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use callboard_protocol::{Decoder, Framing};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
+
+use crate::host::Host;
+use crate::listener::{PeerIdentity, Stream, hung_up, is_hung_up};
+use crate::outbox::{ConnectionId, encode_response};
+use crate::seats::Seat;
+use crate::store::Position;
+
+/// What is read at once, in bytes; shared by all connections of a thread.
+const READ_BYTES: usize = 64 << 10;
+/// How long input is read and dropped after a fatal error, so that the error arrives.
+const LINGER: Duration = Duration::from_secs(1);
+/// How long a stopping daemon lets a connection write what waits.
+const FLUSH: Duration = Duration::from_millis(500);
+
+thread_local! {
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
+}
+
+type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// How far a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Requests come in.
+    Open,
+    /// No more input; what was read is answered, then it closes.
+    HalfClosed,
+    /// The session was closed: what is there is written, then it closes.
+    Closing,
+    /// After a fatal error: it is written, input is dropped for a while.
+    Lingering,
+    /// Over.
+    Closed,
+}
+
+/// One connection.
+pub(crate) struct Connection {
+    pub(crate) host: Arc<Host>,
+    pub(crate) peer: PeerIdentity,
+    pub(crate) id: ConnectionId,
+    stream: Stream,
+    decoder: Decoder,
+    input: BytesMut,
+    output: Vec<u8>,
+    /// How much of `output` is written.
+    written: usize,
+    /// How many bytes were put out before `output`.
+    base: u64,
+    /// What must be durable before `output` is written.
+    needed: Position,
+    phase: Phase,
+    /// The session, once there is one.
+    pub(crate) seat: Option<Arc<Seat>>,
+    /// A request that takes its time off this thread; those behind it wait.
+    busy: Option<Pending<Vec<u8>>>,
+    hang_up: Option<Pending<io::Result<()>>>,
+    /// Ends `Lingering`, or a stop's patience.
+    deadline: Option<Pin<Box<Sleep>>>,
+    closing: Pending<()>,
+    is_stopping: bool,
+}
+
+impl Connection {
+    /// A connection of a client that was let in.
+    pub(crate) fn new(host: Arc<Host>, id: ConnectionId, stream: Stream, peer: PeerIdentity) -> Self {
+        let frame_bytes = host.config.limits.frame_bytes;
+        let closing = host.closing.clone();
+        Self {
+            peer,
+            id,
+            stream,
+            decoder: Decoder::new(frame_bytes),
+            input: BytesMut::new(),
+            output: Vec::new(),
+            written: 0,
+            base: 0,
+            needed: Position::default(),
+            phase: Phase::Open,
+            seat: None,
+            busy: None,
+            hang_up: None,
+            deadline: None,
+            closing: Box::pin(async move { closing.cancelled().await }),
+            is_stopping: false,
+            host,
+        }
+    }
+
+    /// Serves the client until it is gone.
+    pub(crate) async fn serve(mut self) {
+        poll_fn(|context| self.poll(context)).await;
+        self.leave();
+        self.host.stats.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn framing(&self) -> Framing {
+        self.decoder.framing().unwrap_or(Framing::LineDelimited)
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            self.poll_stop(context);
+            self.poll_busy(context);
+            let read = self.poll_read(context);
+            self.collect(context);
+            let wrote = self.poll_write(context);
+            self.poll_end(context);
+            if self.phase == Phase::Closed {
+                return Poll::Ready(());
+            }
+            if !read && !wrote {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// A stopping daemon: no more requests, what waits is written, then it closes.
+    fn poll_stop(&mut self, context: &mut Context<'_>) {
+        if !self.is_stopping && self.closing.as_mut().poll(context).is_ready() {
+            self.is_stopping = true;
+            if self.phase != Phase::Lingering {
+                self.phase = Phase::Closing;
+            }
+            self.deadline = Some(Box::pin(tokio::time::sleep(FLUSH)));
+        }
+    }
+
+    fn poll_busy(&mut self, context: &mut Context<'_>) {
+        let Some(busy) = &mut self.busy else { return };
+        if let Poll::Ready(reply) = busy.as_mut().poll(context) {
+            self.output.extend_from_slice(&reply);
+            self.busy = None;
+            self.take_requests();
+        }
+    }
+
+    /// Reads what is there; whether there was something.
+    fn poll_read(&mut self, context: &mut Context<'_>) -> bool {
+        let is_wanted = match self.phase {
+            Phase::Open => {
+                self.busy.is_none() && self.backlog() <= self.host.config.limits.outbound_soft_bytes
+            }
+            Phase::Lingering => true,
+            Phase::HalfClosed | Phase::Closing | Phase::Closed => false,
+        };
+        if !is_wanted {
+            return false;
+        }
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut buffer = ReadBuf::new(scratch);
+            match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
+                Poll::Pending => false,
+                Poll::Ready(Err(_)) => {
+                    self.phase = Phase::Closed;
+                    true
+                }
+                Poll::Ready(Ok(())) if self.phase == Phase::Lingering => {
+                    if buffer.filled().is_empty() {
+                        self.phase = Phase::Closed;
+                    }
+                    true
+                }
+                Poll::Ready(Ok(())) => {
+                    self.take_input(buffer.filled());
+                    true
+                }
+            }
+        })
+    }
+
+    fn take_input(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            self.end_input();
+            return;
+        }
+        self.input.extend_from_slice(bytes);
+        self.take_requests();
+    }
+
+    /// The peer sends no more: it still gets its answers, unless it has hung up.
+    fn end_input(&mut self) {
+        self.phase = Phase::HalfClosed;
+        self.take_last_request();
+        if is_hung_up(&self.stream) {
+            self.hung_up();
+            return;
+        }
+        match hung_up(self.stream.as_fd()) {
+            Ok(hang_up) => self.hang_up = Some(Box::pin(hang_up)),
+            Err(error) => {
+                tracing::warn!(%error, "a hang-up will only be noticed by writing");
+            }
+        }
+    }
+
+    fn hung_up(&mut self) {
+        if let Some(seat) = self.seat.clone() {
+            let now = self.host.clock.now();
+            self.host.with_board(&seat.board, |board| board.withdraw_waits(now, seat.session));
+        }
+        self.phase = Phase::Closed;
+    }
+
+    /// Ends what has come to its end.
+    fn poll_end(&mut self, context: &mut Context<'_>) {
+        if let Some(hang_up) = &mut self.hang_up
+            && hang_up.as_mut().poll(context).is_ready()
+        {
+            self.hang_up = None;
+            self.hung_up();
+        }
+        if let Some(deadline) = &mut self.deadline
+            && deadline.as_mut().poll(context).is_ready()
+        {
+            self.phase = Phase::Closed;
+        }
+        let is_flushed = self.busy.is_none() && self.is_flushed();
+        match self.phase {
+            Phase::HalfClosed if is_flushed && !self.has_waiting() => self.phase = Phase::Closed,
+            Phase::Closing if is_flushed => self.phase = Phase::Closed,
+            Phase::Lingering if is_flushed && self.deadline.is_none() => self.start_linger(context),
+            Phase::Open | Phase::HalfClosed | Phase::Closing | Phase::Lingering | Phase::Closed => {}
+        }
+    }
+
+    /// The error is written: says so by ending our side, then waits for the peer to have read it.
+    fn start_linger(&mut self, context: &mut Context<'_>) {
+        let ended = Pin::new(&mut self.stream).poll_shutdown(context);
+        if !matches!(ended, Poll::Ready(Ok(()))) {
+            self.phase = Phase::Closed;
+            return;
+        }
+        let mut deadline = Box::pin(tokio::time::sleep(LINGER));
+        if deadline.as_mut().poll(context).is_ready() {
+            self.phase = Phase::Closed;
+        }
+        self.deadline = Some(deadline);
+    }
+
+    fn has_waiting(&self) -> bool {
+        self.seat.as_ref().is_some_and(|seat| seat.board.lock().waiting(seat.session) > 0)
+    }
+
+    /// The connection is gone: what was not written goes back, the session's grace begins.
+    fn leave(&mut self) {
+        let Some(seat) = self.seat.take() else { return };
+        let (serves, unwritten) = {
+            let mut outbox = seat.outbox();
+            (outbox.serves(self.id), outbox.detach(self.id))
+        };
+        if !serves {
+            return;
+        }
+        let now = self.host.clock.now();
+        self.host.with_board(&seat.board, |board| {
+            for message in unwritten {
+                board.reply_unwritten(now, message);
+            }
+            board.lose_connection(now, seat.session);
+        });
+    }
+}
+
+/// Tells a client that there are too many, in one line that any client can read, and closes.
+pub(crate) fn refuse(stream: Stream, used: usize, max: usize) {
+    let message = format!("connections is reached: {used} of {max}; close some, or raise the limit");
+    let error = callboard_protocol::Error::new(callboard_protocol::ErrorKind::LimitExceeded, message)
+        .with("limit", "connections")
+        .with("used", used)
+        .with("max", max);
+    let mut line = Vec::new();
+    encode_response::<()>(Framing::LineDelimited, None, Err(&error), &mut line);
+    // A fresh socket's buffer takes a line; a client that is gone misses nothing.
+    let _ = stream.try_write(&line);
+}

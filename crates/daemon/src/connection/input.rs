@@ -1,0 +1,118 @@
+//! From bytes to requests: frames are cut, requests carried out in order, replies encoded.
+
+use callboard_protocol::error::Error;
+use callboard_protocol::methods::{Command, Method, unknown_method};
+use callboard_protocol::{FrameError, Request, RequestId};
+use serde::Serialize;
+
+use super::{Connection, Phase};
+use crate::dispatch::Reply;
+use crate::outbox::encode_response;
+
+impl Connection {
+    /// Carries out every whole request that is there.
+    pub(super) fn take_requests(&mut self) {
+        while matches!(self.phase, Phase::Open | Phase::HalfClosed) && self.busy.is_none() {
+            match self.decoder.decode(&mut self.input) {
+                Ok(Some(mut frame)) => self.take_frame(&mut frame),
+                Ok(None) => break,
+                Err(error) => self.fail(error),
+            }
+        }
+        if self.input.is_empty() {
+            self.input = bytes::BytesMut::new();
+        }
+        if self.phase == Phase::HalfClosed && self.busy.is_none() {
+            self.take_last_request();
+        }
+    }
+
+    /// At the end of input a last line without LF still counts; half a frame is dropped.
+    pub(super) fn take_last_request(&mut self) {
+        while self.phase == Phase::HalfClosed && self.busy.is_none() {
+            match self.decoder.decode_eof(&mut self.input) {
+                Ok(Some(mut frame)) => self.take_frame(&mut frame),
+                Ok(None) => return,
+                Err(error) => self.fail(error),
+            }
+        }
+    }
+
+    /// A fatal error of framing: it is told, then the connection closes.
+    fn fail(&mut self, error: FrameError) {
+        self.respond::<()>(None, Err(&Error::from(error)));
+        self.input = bytes::BytesMut::new();
+        self.phase = Phase::Lingering;
+    }
+
+    fn take_frame(&mut self, frame: &mut [u8]) {
+        match Request::parse(frame) {
+            Err(rejection) => self.respond::<()>(rejection.id.as_ref(), Err(&rejection.error)),
+            Ok(Request { id, method, params }) => {
+                let result =
+                    Method::from_name(&method).ok_or_else(|| unknown_method(&method)).and_then(|method| {
+                        self.host.stats.count_request(method);
+                        Command::decode(method, params, self.host.config.limits.value_bytes)
+                    });
+                match result {
+                    Ok(command) => self.take_command(id, command),
+                    Err(error) => self.respond_to::<()>(id.as_ref(), Err(&error)),
+                }
+            }
+        }
+    }
+
+    fn take_command(&mut self, id: Option<RequestId>, command: Command) {
+        match self.dispatch(id.as_ref(), command) {
+            Reply::Board(Ok(answer)) => self.respond_to(id.as_ref(), Ok(&answer)),
+            Reply::Host(Ok(answer)) => self.respond_to(id.as_ref(), Ok(&answer)),
+            Reply::Board(Err(error)) | Reply::Host(Err(error)) => {
+                self.respond_to::<()>(id.as_ref(), Err(&error));
+            }
+            Reply::Later => {}
+            Reply::Closing => {
+                self.respond_to(id.as_ref(), Ok(&callboard_protocol::methods::Empty {}));
+                self.phase = Phase::Closing;
+            }
+            Reply::Busy(work) => {
+                let framing = self.framing();
+                let host = std::sync::Arc::clone(&self.host);
+                self.busy = Some(Box::pin(async move {
+                    let mut reply = Vec::new();
+                    let result = work.await;
+                    if let Err(error) = &result {
+                        host.stats.count_error(error);
+                    }
+                    if let Some(id) = &id {
+                        encode_response(framing, Some(id), result.as_ref(), &mut reply);
+                    }
+                    reply
+                }));
+            }
+        }
+    }
+
+    /// Answers a request; a notification gets no answer.
+    fn respond_to<T: Serialize>(&mut self, id: Option<&RequestId>, outcome: Result<&T, &Error>) {
+        match id {
+            Some(id) => self.respond(Some(id), outcome),
+            None => {
+                if let Err(error) = outcome {
+                    self.host.stats.count_error(error);
+                }
+            }
+        }
+    }
+
+    fn respond<T: Serialize>(&mut self, id: Option<&RequestId>, outcome: Result<&T, &Error>) {
+        if let Err(error) = outcome {
+            self.host.stats.count_error(error);
+        }
+        encode_response(self.framing(), id, outcome, &mut self.output);
+    }
+
+    /// Whatever shows a change waits for it to be durable.
+    pub(crate) fn needs(&mut self, position: crate::store::Position) {
+        self.needed = self.needed.max(position);
+    }
+}

@@ -1,0 +1,90 @@
+//! From the outbox to bytes: late replies and events join the output, and what is written whole is forgotten.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::AsyncWrite;
+
+use super::{Connection, Phase};
+use crate::outbox::FlowChange;
+
+/// How much output is collected before it is written, in bytes.
+const ENOUGH_BYTES: usize = 256 << 10;
+/// A buffer larger than this is given back once it is empty, in bytes.
+const KEPT_BYTES: usize = 4 << 10;
+
+impl Connection {
+    /// How much output waits, in bytes.
+    pub(super) fn backlog(&self) -> usize {
+        self.output.len() - self.written
+    }
+
+    /// Whether all that is to be written is written.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.backlog() == 0 && self.seat.as_ref().is_none_or(|seat| seat.outbox().is_empty())
+    }
+
+    /// Takes what the outbox has, and leaves word where to be woken.
+    pub(super) fn collect(&mut self, context: &Context<'_>) {
+        let Some(seat) = self.seat.clone() else { return };
+        let mut outbox = seat.outbox();
+        if !outbox.serves(self.id) {
+            // Another connection took the session over.
+            self.phase = Phase::Closed;
+            return;
+        }
+        outbox.set_waker(context.waker());
+        if outbox.ended && self.phase == Phase::Open {
+            self.phase = Phase::Closing;
+        }
+        let framing = self.framing();
+        let needed = outbox.hand_over(framing, &mut self.output, self.base, ENOUGH_BYTES);
+        let wants_more = std::mem::take(&mut outbox.more_initial);
+        let is_fine = outbox.bytes() <= self.host.config.limits.outbound_soft_bytes;
+        outbox.more_initial = wants_more && !is_fine;
+        drop(outbox);
+        self.needs(needed);
+        if wants_more && is_fine {
+            let now = self.host.clock.now();
+            self.host.with_board(&seat.board, |board| board.continue_initial(now, seat.session));
+            context.waker().wake_by_ref();
+        }
+    }
+
+    /// Writes as much as the peer takes; whether that was something.
+    pub(super) fn poll_write(&mut self, context: &mut Context<'_>) -> bool {
+        if self.backlog() == 0 || self.phase == Phase::Closed || !self.host.keeper.is_durable(self.needed) {
+            return false;
+        }
+        match Pin::new(&mut self.stream).poll_write(context, &self.output[self.written..]) {
+            Poll::Pending => false,
+            Poll::Ready(Ok(count)) if count > 0 => {
+                self.written += count;
+                self.note_written();
+                true
+            }
+            Poll::Ready(Ok(_) | Err(_)) => {
+                self.phase = Phase::Closed;
+                true
+            }
+        }
+    }
+
+    fn note_written(&mut self) {
+        let place = self.base + self.written as u64;
+        if self.written == self.output.len() {
+            self.base = place;
+            self.written = 0;
+            self.output.clear();
+            if self.output.capacity() > KEPT_BYTES {
+                self.output = Vec::new();
+            }
+        }
+        let Some(seat) = &self.seat else { return };
+        let flow = seat.outbox().written(place);
+        if flow == Some(FlowChange::Fine) {
+            let now = self.host.clock.now();
+            self.host.with_board(&seat.board, |board| board.set_paused(now, seat.session, false));
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! What all connections share: the boards, the seats, the store, the counters, and the one way into a board.
+//!
+//! The way of a call: lock the board, make sure that revisions are reserved, `apply`, hand the records to the store,
+//! put replies and pushes into the outboxes (all under the board's lock, so every order is the board's), unlock, wake.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use callboard_broker::{Board, BoardConfig, Effects, Outcome, Outgoing, Output, SessionId};
+use callboard_protocol::error::{Error, ErrorKind};
+use callboard_protocol::methods::BoardCommand;
+use callboard_protocol::methods::session::Durability;
+use callboard_protocol::revision::Revision;
+use callboard_protocol::{Namespace, RequestId};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::boards::{BoardHandle, Boards};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::outbox::{FlowChange, Frame};
+use crate::seats::Seats;
+use crate::stats::Stats;
+use crate::store::{Keeper, Position};
+
+/// When fewer reserved revisions than this are left, the next block is reserved: more than one call can use up.
+const REVISIONS_LEFT_MIN: u64 = 500_000;
+/// How many deadlines a timer works off before it lets others have the board.
+const DEADLINES_PER_SLICE: usize = 256;
+
+/// What all connections share.
+#[derive(Debug)]
+pub struct Host {
+    /// The settings in force.
+    pub config: Config,
+    /// The clocks.
+    pub clock: Clock,
+    /// When the daemon started, in Unix milliseconds.
+    pub started_at: u64,
+    /// Changes when in-memory state was lost.
+    pub instance_id: String,
+    /// The home.
+    pub home: PathBuf,
+    /// The socket.
+    pub socket: PathBuf,
+    /// The boards.
+    pub boards: Boards,
+    /// The sessions' places.
+    pub seats: Seats,
+    /// The store.
+    pub keeper: Keeper,
+    /// The counters.
+    pub stats: Stats,
+    /// What all boards hold, in bytes as accounted.
+    pub bytes: AtomicUsize,
+    /// No more connections, a clean stop begins.
+    pub draining: CancellationToken,
+    /// How long clients get to finish once the stop began, in milliseconds.
+    pub drain_ms: AtomicUsize,
+    /// No more changes: every request is refused.
+    pub stopping: AtomicBool,
+    /// Connections are to write what waits, and close.
+    pub closing: CancellationToken,
+    /// The connections and timers.
+    pub tasks: TaskTracker,
+}
+
+impl Host {
+    /// What each board is handed.
+    #[must_use]
+    pub fn board_config(&self) -> BoardConfig {
+        BoardConfig {
+            limits: self.config.limits.clone(),
+            grace_ms: self.config.grace_ms,
+            admin: self.config.admin,
+        }
+    }
+
+    /// The durability as the protocol calls it.
+    #[must_use]
+    pub fn durability(&self) -> Durability {
+        match self.config.durability {
+            crate::config::Durability::Memory => Durability::Memory,
+            crate::config::Durability::Snapshot => Durability::Snapshot,
+            crate::config::Durability::Journal => Durability::Journal,
+            crate::config::Durability::Sync => Durability::Sync,
+        }
+    }
+
+    /// The board of a namespace, made when it is missing.
+    ///
+    /// # Errors
+    /// `limit_exceeded` when it would be one too many.
+    pub fn board(self: &Arc<Self>, namespace: &Namespace) -> Result<Arc<BoardHandle>, Error> {
+        if let Some(handle) = self.boards.find(namespace) {
+            return Ok(handle);
+        }
+        let max = self.config.limits.namespaces;
+        let used = self.boards.len();
+        if used >= max && !self.boards.remove_empty() {
+            let message = format!("namespaces is reached: {used} of {max}; clear one with namespace.clear");
+            return Err(Error::new(ErrorKind::LimitExceeded, message)
+                .with("limit", "namespaces")
+                .with("used", used)
+                .with("max", max));
+        }
+        let last = self.keeper.first_free_revision(namespace) - 1;
+        Ok(self.add_board(namespace, Board::new(self.board_config(), Revision(last))))
+    }
+
+    /// Adds a board and its timer.
+    pub fn add_board(self: &Arc<Self>, namespace: &Namespace, board: Board) -> Arc<BoardHandle> {
+        let (handle, is_new) = self.boards.insert(namespace, board, 0);
+        if is_new {
+            let host = Arc::clone(self);
+            let timed = Arc::clone(&handle);
+            self.tasks.spawn(async move {
+                let closing = host.closing.clone();
+                tokio::select! {
+                    () = host.keep_time(&timed) => {}
+                    () = timed.retired() => {}
+                    () = closing.cancelled() => {}
+                }
+            });
+        }
+        handle
+    }
+
+    /// Carries out one call of a session.
+    pub fn apply(
+        &self,
+        handle: &BoardHandle,
+        session: SessionId,
+        request: Option<&RequestId>,
+        command: BoardCommand,
+    ) -> (Outcome, Position) {
+        let now = self.clock.now();
+        self.with_board(handle, |board| {
+            if let Err(error) = self.reserve(handle, board) {
+                return Outcome::Done(Err(error));
+            }
+            board.apply(now, session, request, command)
+        })
+    }
+
+    /// Does something with a board, and puts its effects in their places.
+    pub fn with_board<T>(&self, handle: &BoardHandle, act: impl FnOnce(&mut Board) -> T) -> (T, Position) {
+        let mut wakers = Vec::new();
+        let mut board = handle.lock();
+        board.set_memory_full(self.bytes.load(Ordering::Relaxed) >= self.config.limits.memory_bytes);
+        let result = act(&mut board);
+        let position = self.settle(&mut board, &mut wakers);
+        self.account(handle, &board);
+        handle.arm(board.next_due());
+        drop(board);
+        wakers.into_iter().for_each(Waker::wake);
+        (result, position)
+    }
+
+    /// Before the revisions run out: reserves the next block. In the middle of it the daemon pays one fsync.
+    fn reserve(&self, handle: &BoardHandle, board: &Board) -> Result<(), Error> {
+        let next = board.revision().0 + 1;
+        let ceiling = handle.ceiling.load(Ordering::Relaxed);
+        if ceiling >= next + REVISIONS_LEFT_MIN {
+            return Ok(());
+        }
+        match self.keeper.reserve(&handle.namespace, next) {
+            Ok(ceiling) => {
+                handle.ceiling.store(ceiling, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(namespace = %handle.namespace, %error, "no revisions could be reserved");
+                let message = format!("failed to {error}; nothing was changed");
+                Err(Error::new(ErrorKind::StorageFailed, message).with("applied", false))
+            }
+        }
+    }
+
+    fn settle(&self, board: &mut Board, wakers: &mut Vec<Waker>) -> Position {
+        let mut last = Position::default();
+        loop {
+            let effects = board.take_effects();
+            if effects.is_empty() {
+                return last.max(self.keeper.position());
+            }
+            let Effects { outputs, records } = effects;
+            let position = self.keeper.append(&records);
+            last = position;
+            let now = Instant::now();
+            for output in outputs {
+                self.place(board, now, position, output, wakers);
+            }
+        }
+    }
+
+    /// Puts one output into its outbox.
+    fn place(
+        &self,
+        board: &mut Board,
+        now: Instant,
+        position: Position,
+        output: Output,
+        wakers: &mut Vec<Waker>,
+    ) {
+        let Output { session, what } = output;
+        if matches!(what, Outgoing::Ended) {
+            if let Some(seat) = self.seats.free(session) {
+                let mut outbox = seat.outbox();
+                outbox.ended = true;
+                wakers.extend(outbox.take_waker());
+            }
+            return;
+        }
+        let Some(seat) = self.seats.find(session) else {
+            return;
+        };
+        let mut outbox = seat.outbox();
+        let mut flow = None;
+        match what {
+            Outgoing::Reply { id, result, reply_message } => {
+                if let Err(error) = result.as_ref() {
+                    self.stats.count_error(error);
+                }
+                outbox.push_reply(position, Frame::Reply { id, result, reply_message });
+            }
+            Outgoing::Push { subscription, seq, body, class } => {
+                let drops = outbox.drops;
+                flow = outbox.push_event(now, position, Frame::Push { subscription, seq, body }, class);
+                self.stats.drops.fetch_add(outbox.drops - drops, Ordering::Relaxed);
+            }
+            Outgoing::MoreInitial => outbox.more_initial = true,
+            Outgoing::Ended => {}
+        }
+        wakers.extend(outbox.take_waker());
+        drop(outbox);
+        if flow == Some(FlowChange::Slow) {
+            board.set_paused(self.clock.now(), session, true);
+        }
+    }
+
+    fn account(&self, handle: &BoardHandle, board: &Board) {
+        let bytes = board.bytes();
+        let before = handle.bytes.swap(bytes, Ordering::Relaxed);
+        if bytes >= before {
+            self.bytes.fetch_add(bytes - before, Ordering::Relaxed);
+        } else {
+            self.bytes.fetch_sub(before - bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// The timer of one board: sleeps until something is due, for ever when nothing is.
+    async fn keep_time(&self, handle: &BoardHandle) {
+        loop {
+            let next_due = {
+                let board = handle.lock();
+                let next_due = board.next_due();
+                handle.armed_for(next_due);
+                next_due
+            };
+            let Some(due) = next_due else {
+                handle.rearmed().await;
+                continue;
+            };
+            let now = self.clock.now();
+            if due > now.monotonic {
+                // The timer has a resolution of a millisecond and never fires early.
+                let sleep = tokio::time::sleep_until(self.clock.instant(due).into());
+                tokio::select! {
+                    () = sleep => {}
+                    () = handle.rearmed() => continue,
+                }
+            }
+            self.advance(handle);
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn advance(&self, handle: &BoardHandle) {
+        let now = self.clock.now();
+        self.with_board(handle, |board| {
+            if self.reserve(handle, board).is_ok() {
+                board.advance(now, DEADLINES_PER_SLICE);
+            }
+        });
+    }
+
+    /// Begins a clean stop; clients get `drain_ms` to finish.
+    pub fn begin_stop(&self, drain_ms: u64) {
+        let drain_ms = usize::try_from(drain_ms).unwrap_or(usize::MAX);
+        self.drain_ms.store(drain_ms, Ordering::Relaxed);
+        self.draining.cancel();
+    }
+
+    /// How long clients get to finish.
+    #[must_use]
+    pub fn drain_time(&self) -> Duration {
+        Duration::from_millis(self.drain_ms.load(Ordering::Relaxed) as u64)
+    }
+}

@@ -1,0 +1,231 @@
+//! The life of the daemon: start, accept, stop.
+//!
+//! Start: home, configuration, instance lock, socket, store. Stop: no more connections, `server.stopping`, the time
+//! that clients were promised, the snapshot, the socket removed. A stop does not wait for clients to leave.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::boards::Boards;
+use crate::clock::{Clock, unix_ms};
+use crate::config::{Config, ConfigError, Options};
+use crate::connection::{Connection, refuse};
+use crate::home::{Home, HomeError, process_environment, resolve};
+use crate::host::Host;
+use crate::instance::{Instance, InstanceError};
+use crate::listener::{Listener, ListenerError, SocketWatch, activated, raise_open_files};
+use crate::opening::random_hex;
+use crate::seats::Seats;
+use crate::signals::{SignalError, stop_requested};
+use crate::snapshots::LoadError;
+use crate::stats::Stats;
+use crate::store::{Keeper, OpenError};
+
+/// Random bytes of an instance id.
+const INSTANCE_BYTES: usize = 8;
+/// How long connections get to write what waits, once the daemon stops.
+const CLOSE_TIME: Duration = Duration::from_secs(1);
+/// How often a draining daemon looks whether all clients are gone.
+const DRAIN_LOOK: Duration = Duration::from_millis(10);
+/// Worker threads: one that reads while the other one writes. Boards are locked for microseconds, so more only fight.
+const WORKERS: usize = 2;
+
+/// Why the daemon did not run. `Display` completes "failed to ...".
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The home.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Another daemon runs.
+    #[error(transparent)]
+    Instance(#[from] InstanceError),
+    /// The socket.
+    #[error(transparent)]
+    Listener(#[from] ListenerError),
+    /// The signals.
+    #[error(transparent)]
+    Signals(#[from] SignalError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The snapshot.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The runtime.
+    #[error("start the runtime: {0}; raise the limits of the process (ulimit -u, ulimit -n)")]
+    Runtime(std::io::Error),
+    /// Random bytes.
+    #[error("{0}")]
+    Random(String),
+    /// The last snapshot.
+    #[error("stop cleanly: {0}")]
+    LastSnapshot(Box<str>),
+}
+
+/// What is decided before anything runs: for whoever installs the log before [`run`].
+#[derive(Debug)]
+pub struct Prepared {
+    home: Home,
+    /// The settings in force.
+    pub config: Config,
+}
+
+/// Finds the home and reads the configuration.
+///
+/// # Errors
+/// [`RunError`] names the path or the setting, and what to do.
+pub fn prepare(options: &Options) -> Result<Prepared, RunError> {
+    let path = resolve(options.home.as_deref(), &process_environment)?;
+    let home = Home::open(&path)?;
+    let config = Config::load(&home, &process_environment, options)?;
+    Ok(Prepared { home, config })
+}
+
+/// Runs the daemon until it is asked to stop.
+///
+/// # Errors
+/// [`RunError`] says why it could not start, or what was lost at the stop.
+pub fn run(prepared: Prepared) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .thread_name("callboard")
+        .enable_all()
+        .build()
+        .map_err(RunError::Runtime)?;
+    runtime.block_on(serve(prepared))
+}
+
+async fn serve(prepared: Prepared) -> Result<(), RunError> {
+    let Prepared { home, config } = prepared;
+    home.log_tightening();
+    let stop = stop_requested()?;
+    let socket = config.socket(&home);
+    let instance = Instance::acquire(&home, &socket)?;
+    raise_open_files(config.limits.connections);
+    let host = start_host(&home, config, socket.clone())?;
+    let mut listener = match activated()? {
+        Some(listener) => listener,
+        None => Listener::bind(&socket, &instance)?,
+    };
+    tracing::info!(socket = %socket.display(), pid = std::process::id(), durability = ?host.config.durability, "ready");
+    let watch = listener.is_bound().then(|| SocketWatch::start(&socket)).transpose();
+    let watch = watch.unwrap_or_else(|error| {
+        tracing::warn!(%error, "a deleted socket will not be noticed");
+        None
+    });
+    let snapshots = tokio::spawn(Arc::clone(&host).keep_snapshots());
+    accept(&host, &mut listener, &instance, watch.as_ref(), stop).await;
+    snapshots.abort();
+    let stopped = stop_host(&host).await;
+    listener.close();
+    drop(instance);
+    stopped
+}
+
+fn start_host(home: &Home, config: Config, socket: PathBuf) -> Result<Arc<Host>, RunError> {
+    let (keeper, loaded) = Keeper::open(home, config.durability)?;
+    let fresh_id = random_hex(INSTANCE_BYTES).map_err(|error| RunError::Random(error.message.to_string()))?;
+    let host = Arc::new(Host {
+        config,
+        clock: Clock::start(),
+        started_at: unix_ms(),
+        instance_id: loaded.instance_id.unwrap_or(fresh_id),
+        home: home.path().to_owned(),
+        socket,
+        boards: Boards::default(),
+        seats: Seats::default(),
+        keeper,
+        stats: Stats::default(),
+        bytes: AtomicUsize::new(0),
+        draining: CancellationToken::new(),
+        drain_ms: AtomicUsize::new(0),
+        stopping: AtomicBool::new(false),
+        closing: CancellationToken::new(),
+        tasks: TaskTracker::new(),
+    });
+    if let Some(snapshot) = loaded.snapshot {
+        host.restore(snapshot)?;
+    }
+    Ok(host)
+}
+
+/// Lets clients in until the daemon is asked to stop.
+async fn accept(
+    host: &Arc<Host>,
+    listener: &mut Listener,
+    instance: &Instance,
+    watch: Option<&SocketWatch>,
+    stop: impl Future<Output = &'static str>,
+) {
+    let mut stop = std::pin::pin!(stop);
+    let mut last_id = 0;
+    loop {
+        let moved = async {
+            match watch {
+                Some(watch) => watch.changed().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            (stream, peer) = listener.accept() => {
+                last_id += 1;
+                let used = host.stats.connections.load(Ordering::Relaxed);
+                let max = host.config.limits.connections;
+                if used >= max {
+                    refuse(stream, used, max);
+                    continue;
+                }
+                host.stats.connections.fetch_add(1, Ordering::Relaxed);
+                let connection = Connection::new(Arc::clone(host), last_id, stream, peer);
+                host.tasks.spawn(connection.serve());
+            }
+            () = moved => match listener.rebind(instance) {
+                Ok(true) => tracing::warn!(socket = %listener.path().display(), "the socket was gone: bound again"),
+                Ok(false) => {}
+                Err(ListenerError::LockLost { path }) => {
+                    tracing::error!(socket = %path.display(), "the home is gone: stopping");
+                    host.begin_stop(0);
+                }
+                Err(error) => tracing::error!(%error, "the socket is gone and can't be bound again"),
+            },
+            name = &mut stop => {
+                tracing::info!(signal = name, "stopping");
+                host.begin_stop(0);
+            }
+            () = host.draining.cancelled() => return,
+        }
+    }
+}
+
+async fn stop_host(host: &Arc<Host>) -> Result<(), RunError> {
+    for handle in host.boards.all() {
+        host.with_board(&handle, callboard_broker::Board::announce_stop);
+    }
+    let drained = async {
+        while host.stats.connections.load(Ordering::Relaxed) > 0 {
+            tokio::time::sleep(DRAIN_LOOK).await;
+        }
+    };
+    let _ran_out = tokio::time::timeout(host.drain_time(), drained).await;
+    host.stopping.store(true, Ordering::Release);
+    let saved = if host.keeper.is_on_disk() { host.snapshot(None).await.map(drop) } else { Ok(()) };
+    host.closing.cancel();
+    host.tasks.close();
+    let _ran_out = tokio::time::timeout(CLOSE_TIME, host.tasks.wait()).await;
+    match saved {
+        Ok(()) => {
+            host.keeper.mark_clean();
+            tracing::info!("stopped");
+            Ok(())
+        }
+        Err(error) => Err(RunError::LastSnapshot(error.message)),
+    }
+}
