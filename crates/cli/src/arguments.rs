@@ -9,7 +9,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::exit::EXIT_CODES_HELP;
 use crate::verbs::{
-    agent, ask, completions, daemon, down, inbox, kv, lock, namespace, publish, reply, send, service, subscribe, tail,
+    agent, ask, completions, daemon, down, inbox, kv, lock, namespace, publish, reply, send, service,
+    subscribe, tail,
 };
 
 /// The whole command line.

@@ -37,10 +37,7 @@ pub struct Session {
 impl Context {
     /// For these flags.
     pub fn new(globals: Globals) -> Self {
-        Self {
-            output: Output::new(globals.json),
-            globals,
-        }
+        Self { output: Output::new(globals.json), globals }
     }
 
     /// The present directory.
@@ -135,10 +132,20 @@ impl Context {
         agent: Option<AgentName>,
         verb: impl AsyncFnOnce(&Session) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let session = Session::open(self.spawning_options(agent)?).await?;
-        let outcome = verb(&session).await;
-        session.close().await;
-        outcome
+        Session::open(self.spawning_options(agent)?).await?.do_and_close(verb).await
+    }
+
+    /// As [`Self::in_session`], for a verb that goes on until it is stopped: a lost connection is made again.
+    ///
+    /// # Errors
+    /// As [`Self::in_session`].
+    pub async fn in_lasting_session<T>(
+        &self,
+        agent: Option<AgentName>,
+        verb: impl AsyncFnOnce(&Session) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let options = ConnectOptions { resume: true, ..self.spawning_options(agent)? };
+        Session::open(options).await?.do_and_close(verb).await
     }
 
     /// One call in a session for the agent, if there is one.
@@ -147,8 +154,7 @@ impl Context {
     /// As [`Self::in_session`].
     pub async fn call<V: Verb>(&self, what: impl Display, params: &V) -> Result<V::Result, Failure> {
         let agent = self.agent()?;
-        self.in_session(agent, async |session| session.call(what, params).await)
-            .await
+        self.in_session(agent, async |session| session.call(what, params).await).await
     }
 
     /// One call that can't do without an agent.
@@ -157,8 +163,7 @@ impl Context {
     /// As [`Self::in_session`], and when nobody is said to act.
     pub async fn call_as_agent<V: Verb>(&self, what: impl Display, params: &V) -> Result<V::Result, Failure> {
         let agent = self.acting_agent(&what)?;
-        self.in_session(Some(agent), async |session| session.call(what, params).await)
-            .await
+        self.in_session(Some(agent), async |session| session.call(what, params).await).await
     }
 }
 
@@ -174,15 +179,21 @@ impl Session {
         }
     }
 
+    async fn do_and_close<T>(
+        self,
+        verb: impl AsyncFnOnce(&Self) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let outcome = verb(&self).await;
+        self.close().await;
+        outcome
+    }
+
     /// Calls a method; `what` names the deed in the error.
     ///
     /// # Errors
     /// The daemon's, or that it can't be reached.
     pub async fn call<V: Verb>(&self, what: impl Display, params: &V) -> Result<V::Result, Failure> {
-        self.client
-            .call(params)
-            .await
-            .map_err(|error| Failure::client(what, error))
+        self.client.call(params).await.map_err(|error| Failure::client(what, error))
     }
 
     /// Subscribes; `what` names the deed in the error.
@@ -190,10 +201,7 @@ impl Session {
     /// # Errors
     /// As [`Self::call`].
     pub async fn subscribe<V: Verb>(&self, what: impl Display, params: &V) -> Result<EventStream, Failure> {
-        self.client
-            .subscribe(params)
-            .await
-            .map_err(|error| Failure::client(what, error))
+        self.client.subscribe(params).await.map_err(|error| Failure::client(what, error))
     }
 
     /// The client, for what the others don't do.

@@ -6,13 +6,7 @@
 use callboard_protocol::{TtlMs, WaitMs};
 
 /// Milliseconds in each unit, longest first.
-const UNITS: [(&str, u64); 5] = [
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
+const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// Reads a duration in milliseconds: a whole number and one of `ms`, `s`, `m`, `h`, `d`.
 ///
@@ -29,9 +23,7 @@ pub fn parse_ms(text: &str) -> Result<u64, String> {
         return Err("write a whole number and a unit: 250ms, 10s, 5m, 2h, 7d".to_owned());
     };
     let count: Option<u64> = digits.parse().ok();
-    count
-        .and_then(|count| count.checked_mul(*factor))
-        .ok_or_else(|| "that is too long".to_owned())
+    count.and_then(|count| count.checked_mul(*factor)).ok_or_else(|| "that is too long".to_owned())
 }
 
 /// Reads a TTL or a lease: 1 ms to 10 years.
@@ -88,18 +80,7 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_is_refused_with_what_is_allowed() {
-        for text in [
-            "",
-            "5",
-            "s",
-            "5 m",
-            "-1s",
-            "1.5h",
-            "5M",
-            "1h30m",
-            "soon",
-            "99999999999999999999s",
-        ] {
+        for text in ["", "5", "s", "5 m", "-1s", "1.5h", "5M", "1h30m", "soon", "99999999999999999999s"] {
             assert!(parse_ms(text).is_err(), "{text}");
         }
         assert!(parse_ms("5").is_err_and(|why| why.contains("5m")));

@@ -94,6 +94,14 @@ impl Failure {
         self
     }
 
+    /// The same failure, with another command to run next.
+    pub fn replacing_next(mut self, next: &str) -> Self {
+        if let Self::Told(report) = &mut self {
+            report.next = Some(next.to_owned());
+        }
+        self
+    }
+
     /// The same failure with more lines for people.
     pub fn with_details(mut self, lines: Vec<String>) -> Self {
         if let Self::Told(report) = &mut self {

@@ -73,10 +73,8 @@ impl Place {
     pub fn at(directory: &Path) -> Result<Self, repository::RepositoryError> {
         Ok(Self {
             worktree: repository::around(directory)?.and_then(|found| found.worktree),
-            directory: fs::canonicalize(directory).map_err(|source| repository::RepositoryError::Read {
-                path: directory.to_owned(),
-                source,
-            })?,
+            directory: fs::canonicalize(directory)
+                .map_err(|source| repository::RepositoryError::Read { path: directory.to_owned(), source })?,
         })
     }
 
@@ -90,11 +88,7 @@ impl Place {
         }
         let is_literal = self.directory.join(path).symlink_metadata().is_ok();
         let parts = if is_literal { literal(path) } else { pattern(path)? };
-        let mut real = if parts.is_absolute {
-            PathBuf::from("/")
-        } else {
-            self.directory.clone()
-        };
+        let mut real = if parts.is_absolute { PathBuf::from("/") } else { self.directory.clone() };
         for name in &parts.plain {
             match name.as_str() {
                 "" | "." => {}
@@ -113,18 +107,12 @@ impl Place {
             }
             name.push_str(&pattern);
         }
-        Ok(LockName {
-            name,
-            is_bare_directory,
-        })
+        Ok(LockName { name, is_bare_directory })
     }
 
     /// `real` relative to the worktree, else absolute; wildcards of real names escaped. Empty for the worktree itself.
     fn named(&self, real: &Path) -> Result<String, LockNameError> {
-        let relative = self
-            .worktree
-            .as_deref()
-            .and_then(|root| real.strip_prefix(root).ok());
+        let relative = self.worktree.as_deref().and_then(|root| real.strip_prefix(root).ok());
         let mut name = String::new();
         if relative.is_none() {
             name.push('/');
@@ -133,9 +121,7 @@ impl Place {
             let Component::Normal(part) = component else {
                 continue;
             };
-            let part = part
-                .to_str()
-                .ok_or_else(|| LockNameError::NotText(real.to_owned()))?;
+            let part = part.to_str().ok_or_else(|| LockNameError::NotText(real.to_owned()))?;
             if !name.is_empty() && !name.ends_with('/') {
                 name.push('/');
             }
@@ -162,20 +148,13 @@ fn pattern(path: &str) -> Result<Parts, LockNameError> {
     let segments: Vec<&str> = path.split('/').collect();
     let plain: Vec<String> = segments.iter().map_while(|segment| unescaped(segment)).collect();
     if plain.len() == segments.len() {
-        return Ok(Parts {
-            plain,
-            ..literal(path)
-        });
+        return Ok(Parts { plain, ..literal(path) });
     }
     let rest = &segments[plain.len()..];
     if rest.contains(&"..") {
         return Err(LockNameError::ParentOfWildcard(path.to_owned()));
     }
-    Ok(Parts {
-        plain,
-        pattern: Some(rest.join("/")),
-        is_absolute: path.starts_with('/'),
-    })
+    Ok(Parts { plain, pattern: Some(rest.join("/")), is_absolute: path.starts_with('/') })
 }
 
 /// The plain name that a segment of a pattern stands for; none when it has a wildcard or a wrong escape, which the

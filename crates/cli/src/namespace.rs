@@ -89,10 +89,7 @@ fn of_repository(repository: &Repository) -> Namespace {
     let name = name.chars().take(NAME_CHARS_MAX);
     let name: String = name.map(|c| if is_kept(c) { c } else { '_' }).collect();
     let digest = Sha256::digest(repository.common_directory.as_os_str().as_encoded_bytes());
-    let hash: String = digest[..HASH_BYTES]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash: String = digest[..HASH_BYTES].iter().map(|byte| format!("{byte:02x}")).collect();
     // Only characters that a namespace takes, and far below its length: it is always valid.
     Namespace::new(&format!("repo/{name}-{hash}")).unwrap_or_else(|_| Namespace::default_board())
 }
@@ -104,35 +101,21 @@ mod tests {
     use super::*;
 
     fn repository(common_directory: &str) -> Repository {
-        Repository {
-            worktree: None,
-            common_directory: PathBuf::from(common_directory),
-        }
+        Repository { worktree: None, common_directory: PathBuf::from(common_directory) }
     }
 
     #[test]
     fn a_repository_gives_its_name_and_the_hash_of_its_common_directory() {
         // printf %s /src/app/.git | sha256sum
-        assert_eq!(
-            of_repository(&repository("/src/app/.git")).as_str(),
-            "repo/app-53ee4efe22a2"
-        );
-        for (path, name) in [
-            ("/src/my app é/.git", "my_app__"),
-            ("/src/lib.git", "lib.git"),
-            ("/.git", "root"),
-        ] {
+        assert_eq!(of_repository(&repository("/src/app/.git")).as_str(), "repo/app-53ee4efe22a2");
+        for (path, name) in
+            [("/src/my app é/.git", "my_app__"), ("/src/lib.git", "lib.git"), ("/.git", "root")]
+        {
             let namespace = of_repository(&repository(path));
-            assert!(
-                namespace.as_str().starts_with(&format!("repo/{name}-")),
-                "{namespace}"
-            );
+            assert!(namespace.as_str().starts_with(&format!("repo/{name}-")), "{namespace}");
         }
         let long = format!("/src/{}/.git", "n".repeat(100));
-        assert_eq!(
-            of_repository(&repository(&long)).as_str().len(),
-            "repo/".len() + 64 + 13
-        );
+        assert_eq!(of_repository(&repository(&long)).as_str().len(), "repo/".len() + 64 + 13);
     }
 
     #[test]
@@ -143,14 +126,8 @@ mod tests {
             let (namespace, source) = resolve(flag, variable, folder.path()).unwrap();
             (namespace.to_string(), source)
         };
-        assert_eq!(
-            resolved(Some(&flag), Some("variable")),
-            ("flag".to_owned(), Source::Flag)
-        );
-        assert_eq!(
-            resolved(None, Some("variable")),
-            ("variable".to_owned(), Source::Variable)
-        );
+        assert_eq!(resolved(Some(&flag), Some("variable")), ("flag".to_owned(), Source::Flag));
+        assert_eq!(resolved(None, Some("variable")), ("variable".to_owned(), Source::Variable));
         assert_eq!(resolved(None, Some("")), ("default".to_owned(), Source::Default));
         let wrong = resolve(None, Some("a b"), folder.path()).unwrap_err();
         assert!(wrong.to_string().contains("$CALLBOARD_NAMESPACE"), "{wrong}");

@@ -60,11 +60,7 @@ impl Output {
         result: &T,
         people: impl FnOnce(Self) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        if self.is_json {
-            self.json(result)
-        } else {
-            people(self)
-        }
+        if self.is_json { self.json(result) } else { people(self) }
     }
 
     /// Prints one JSON value on a line.
@@ -110,11 +106,11 @@ impl Output {
             self.note(format_args!("{none}"));
             return Ok(());
         }
-        let mut lines = table.lines();
-        if let Some(header) = lines.first_mut().filter(|_| self.is_coloured) {
-            *header = format!("{BOLD}{header}{PLAIN}");
+        if let Some(header) = table.header() {
+            let (bold, plain) = if self.is_coloured { (BOLD, PLAIN) } else { ("", "") };
+            self.line(format_args!("{bold}{header}{plain}"))?;
         }
-        self.line(format_args!("{}", lines.join("\n")))
+        self.line(format_args!("{}", table.lines().join("\n")))
     }
 
     /// Tells a person something beside the result, on standard error.
@@ -154,10 +150,9 @@ fn report_json(report: &Report) -> String {
     }
     let error = match &report.error {
         Some(error) => Object::Daemon(error),
-        None => Object::Own {
-            message: format!("{}: {}", report.what, report.why),
-            next: report.next.as_deref(),
-        },
+        None => {
+            Object::Own { message: format!("{}: {}", report.what, report.why), next: report.next.as_deref() }
+        }
     };
     serde_json::to_string(&Wrapped { error }).unwrap_or_default()
 }

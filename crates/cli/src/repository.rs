@@ -106,20 +106,14 @@ fn git_directory_of(directory: &Path) -> Result<Option<PathBuf>, RepositoryError
         // An empty `.git` is no repository to git either: it goes on looking further up.
         return Ok(is_git_directory(&dot_git).then_some(dot_git));
     }
-    let Some(target) = read_pointer(&dot_git)?
-        .strip_prefix("gitdir: ")
-        .map(PathBuf::from)
-    else {
+    let Some(target) = read_pointer(&dot_git)?.strip_prefix("gitdir: ").map(PathBuf::from) else {
         return Ok(None);
     };
     let target = directory.join(target);
     if is_git_directory(&target) {
         Ok(Some(target))
     } else {
-        Err(RepositoryError::Dangling {
-            pointer: dot_git,
-            target,
-        })
+        Err(RepositoryError::Dangling { pointer: dot_git, target })
     }
 }
 
@@ -147,24 +141,16 @@ fn read_pointer(path: &Path) -> Result<String, RepositoryError> {
     let read = || {
         let length = fs::metadata(path)?.len();
         if length > POINTER_BYTES_MAX {
-            return Err(io::Error::other(format!(
-                "it has {length} bytes, too many for a path"
-            )));
+            return Err(io::Error::other(format!("it has {length} bytes, too many for a path")));
         }
         fs::read_to_string(path)
     };
-    let text = read().map_err(|source| RepositoryError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+    let text = read().map_err(|source| RepositoryError::Read { path: path.to_owned(), source })?;
     Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }
 
 fn canonical(path: &Path) -> Result<PathBuf, RepositoryError> {
-    fs::canonicalize(path).map_err(|source| RepositoryError::Read {
-        path: path.to_owned(),
-        source,
-    })
+    fs::canonicalize(path).map_err(|source| RepositoryError::Read { path: path.to_owned(), source })
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::verbs::{
-    agent, ask, completions, daemon, doctor, down, inbox, kv, lock, namespace, publish, reply, send, service, stats, status,
-    subscribe, tail, up,
+    agent, ask, completions, daemon, doctor, down, inbox, kv, lock, namespace, publish, reply, send, service,
+    stats, status, subscribe, tail, up,
 };
 
 /// Does what `verb` says.
@@ -42,7 +42,5 @@ pub fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> {
 /// Waits for a verb that talks to the daemon. One thread is enough, and the fastest to start.
 fn block_on(verb: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime
-        .map_err(|error| Failure::new(Exit::Failure, "start", error))?
-        .block_on(verb)
+    runtime.map_err(|error| Failure::new(Exit::Failure, "start", error))?.block_on(verb)
 }

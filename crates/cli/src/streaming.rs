@@ -8,8 +8,10 @@ use std::time::Duration;
 use callboard_client::{Event, EventStream};
 use callboard_protocol::WaitMs;
 use callboard_protocol::event::Gap;
+use callboard_protocol::methods::Verb;
 use clap::Args;
 
+use crate::context::Context;
 use crate::duration::parse_wait;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -26,41 +28,51 @@ pub struct StreamArgs {
     pub wait: Option<WaitMs>,
 }
 
-/// Prints each event of `stream`: its object with `--json`, else whatever `people` does with it. `counts` says whether an
-/// event is one of those that `--count` counts.
+/// Subscribes by `params` and prints each event: its object with `--json`, else whatever `people` does with it. `counts`
+/// says whether an event is one of those that `--count` counts.
 ///
 /// # Errors
 /// When nothing came in time, the daemon is gone, or `people` fails.
-pub async fn print_events(
+pub async fn print_events<V: Verb>(
     what: &str,
-    output: Output,
-    stream: &mut EventStream,
+    context: &Context,
+    params: &V,
     until: &StreamArgs,
     mut people: impl FnMut(&Event) -> Result<(), Failure>,
     counts: impl Fn(&Event) -> bool,
 ) -> Result<Exit, Failure> {
-    let mut missing = until.count;
-    while missing != Some(0) {
-        let event = next_event(what, stream, until.wait).await?;
-        if output.is_json() {
-            output.json(&event.params)?;
-        } else if let Some(gap) = event.as_kind::<Gap>() {
-            note_gap(output, &gap);
-        } else {
-            people(&event)?;
-        }
-        if counts(&event) && !event.is_gap() {
-            missing = missing.map(|missing| missing - 1);
-        }
-    }
-    Ok(Exit::Ok)
+    let output = context.output;
+    context
+        .in_lasting_session(context.agent()?, async |session| {
+            let mut stream = session.subscribe(what, params).await?;
+            let mut missing = until.count;
+            while missing != Some(0) {
+                let event = next_event(what, &mut stream, until.wait).await?;
+                if output.is_json() {
+                    output.json(&event.params)?;
+                } else if let Some(gap) = event.as_kind::<Gap>() {
+                    note_gap(output, &gap);
+                } else {
+                    people(&event)?;
+                }
+                if counts(&event) && !event.is_gap() {
+                    missing = missing.map(|missing| missing - 1);
+                }
+            }
+            Ok(Exit::Ok)
+        })
+        .await
 }
 
 /// The next event.
 ///
 /// # Errors
 /// When there is none in time, or the daemon is gone.
-pub async fn next_event(what: &str, stream: &mut EventStream, wait: Option<WaitMs>) -> Result<Event, Failure> {
+pub async fn next_event(
+    what: &str,
+    stream: &mut EventStream,
+    wait: Option<WaitMs>,
+) -> Result<Event, Failure> {
     let event = match wait {
         None => stream.next().await,
         Some(wait) => tokio::time::timeout(Duration::from_millis(wait.get()), stream.next())
@@ -73,7 +85,8 @@ pub async fn next_event(what: &str, stream: &mut EventStream, wait: Option<WaitM
     })
 }
 
-fn note_gap(output: Output, gap: &Gap) {
+/// Tells a person that events were missed.
+pub fn note_gap(output: Output, gap: &Gap) {
     let missed = gap.missed;
     output.note(format_args!(
         "callboard: {missed} events were missed here: this reader was too slow, or the daemon started anew"

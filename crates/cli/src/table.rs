@@ -8,9 +8,10 @@ const GAP: usize = 2;
 /// The longest a cell gets, in characters; the rest is what `--json` is for.
 const CELL_CHARS_MAX: usize = 100;
 
-/// Rows under a header.
+/// Rows, mostly under a header.
 #[derive(Debug)]
 pub struct Table {
+    /// Empty for a table without one.
     header: Vec<&'static str>,
     rows: Vec<Vec<String>>,
 }
@@ -18,10 +19,13 @@ pub struct Table {
 impl Table {
     /// An empty table with these columns.
     pub fn new<const N: usize>(header: [&'static str; N]) -> Self {
-        Self {
-            header: header.to_vec(),
-            rows: Vec::new(),
-        }
+        Self { header: header.to_vec(), rows: Vec::new() }
+    }
+
+    /// A table of names and their values, without a header.
+    pub fn of_facts<const N: usize>(facts: [(&str, String); N]) -> Self {
+        let rows = facts.map(|(name, value)| vec![name.to_owned(), one_line(&value)]);
+        Self { header: Vec::new(), rows: rows.to_vec() }
     }
 
     /// Adds a row: one cell for each column, from the left.
@@ -34,20 +38,23 @@ impl Table {
         self.rows.is_empty()
     }
 
-    /// The header, then each row.
+    /// The header, if there is one.
+    pub fn header(&self) -> Option<String> {
+        let has_header = !self.header.is_empty();
+        has_header.then(|| aligned(self.header.iter().copied(), &self.widths()))
+    }
+
+    /// Each row.
     pub fn lines(&self) -> Vec<String> {
         let widths = self.widths();
-        let header = aligned(self.header.iter().copied(), &widths);
-        let rows = self
-            .rows
-            .iter()
-            .map(|row| aligned(row.iter().map(String::as_str), &widths));
-        std::iter::once(header).chain(rows).collect()
+        let rows = self.rows.iter();
+        rows.map(|row| aligned(row.iter().map(String::as_str), &widths)).collect()
     }
 
     fn widths(&self) -> Vec<usize> {
         let mut widths: Vec<usize> = self.header.iter().map(|name| name.len()).collect();
         for row in &self.rows {
+            widths.resize(widths.len().max(row.len()), 0);
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = (*width).max(cell.chars().count());
             }
@@ -99,17 +106,18 @@ mod tests {
         row(&mut table, ["a", "", "5m"]);
         row(&mut table, ["größer", "bob", ""]);
         row(&mut table, ["b", "", ""]);
-        assert_eq!(
-            table.lines().join("\n"),
-            "KEY     BY   TTL\na            5m\ngrößer  bob\nb"
-        );
+        assert_eq!(table.lines(), ["a            5m", "größer  bob", "b"]);
+        assert_eq!(table.header().as_deref(), Some("KEY     BY   TTL"));
+        let facts = Table::of_facts([("pid", "7".to_owned()), ("socket", "/s".to_owned())]);
+        assert_eq!(facts.lines(), ["pid     7", "socket  /s"]);
+        assert_eq!(facts.header(), None);
     }
 
     #[test]
     fn a_cell_can_not_break_the_table_or_steer_the_terminal() {
         let mut table = Table::new(["A", "B", "C"]);
         row(&mut table, ["x\ny", "\u{1b}[2J", ""]);
-        assert_eq!(table.lines().len(), 2);
+        assert_eq!(table.lines().len(), 1);
         assert!(!table.lines().join("").contains('\u{1b}'));
         assert_eq!(one_line(&"ä".repeat(200)).chars().count(), CELL_CHARS_MAX + 3);
     }

@@ -23,11 +23,7 @@ pub fn read(what: &str, text: &str, is_json: bool) -> Result<Json, Failure> {
 }
 
 fn value_of(what: &str, text: &str, is_json: bool) -> Result<Json, Failure> {
-    let value = if is_json {
-        Json::parse(text)
-    } else {
-        Json::from_value(text)
-    };
+    let value = if is_json { Json::parse(text) } else { Json::from_value(text) };
     value.map_err(|error| Failure::usage(what, error.message))
 }
 

@@ -37,22 +37,12 @@ impl Client {
     /// [`ClientError::Rpc`] when it refuses the session.
     pub async fn connect(options: ConnectOptions) -> Result<Self, ClientError> {
         let target = Target::new(options)?;
-        let patience = Patience {
-            bound: target.connect_timeout,
-            waits: false,
-            spawns: true,
-        };
+        let patience = Patience { bound: target.connect_timeout, waits: false, spawns: true };
         let Session { wire, opened, run } = target.open(None, &patience).await?;
         let shared = Arc::new(Shared::new(opened));
-        let driver = Driver {
-            shared: Arc::clone(&shared),
-            target,
-            run,
-        };
+        let driver = Driver { shared: Arc::clone(&shared), target, run };
         tokio::spawn(driver.drive(wire));
-        Ok(Self {
-            handle: Handle::new(shared),
-        })
+        Ok(Self { handle: Handle::new(shared) })
     }
 
     /// The answer to the last `session.open`: who we are, with whom, within which limits.
@@ -107,9 +97,7 @@ impl Client {
             reply,
         };
         self.handle.shared().send(method, params, Some(waiter))?;
-        answer
-            .await
-            .unwrap_or_else(|_| Err(ClientError::disconnected(&"this client is gone".into())))
+        answer.await.unwrap_or_else(|_| Err(ClientError::disconnected(&"this client is gone".into())))
     }
 
     /// The events of no subscription (`lock.lost`, `lock.contended`, `deadline_soon`, `server.stopping`). The first stream asked
@@ -125,9 +113,7 @@ impl Client {
     /// # Errors
     /// As [`Self::call`]; the connection is closed all the same.
     pub async fn close(self, leave: bool) -> Result<(), ClientError> {
-        let close = Close {
-            leave: leave.then_some(true),
-        };
+        let close = Close { leave: leave.then_some(true) };
         let closed = self.call(&close).await;
         self.handle.shared().close();
         self.handle.shared().ended().await;
@@ -137,17 +123,12 @@ impl Client {
 
 impl Renewal {
     fn new<P: Serialize + ?Sized>(method: &'static str, params: &P) -> Result<Self, ClientError> {
-        Ok(Self {
-            method,
-            params: Json::from_value(params)?,
-        })
+        Ok(Self { method, params: Json::from_value(params)? })
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client")
-            .field("opened", &self.opened())
-            .finish_non_exhaustive()
+        f.debug_struct("Client").field("opened", &self.opened()).finish_non_exhaustive()
     }
 }

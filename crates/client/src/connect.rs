@@ -107,12 +107,7 @@ impl Target {
         patience: &Patience,
     ) -> Result<Session, ClientError> {
         let deadline = Instant::now() + patience.bound;
-        let mut attempts = Attempts {
-            target: self,
-            patience,
-            daemon: None,
-            refused_since: None,
-        };
+        let mut attempts = Attempts { target: self, patience, daemon: None, refused_since: None };
         let mut pause = PAUSE_MIN;
         loop {
             let failure = match timeout_at(deadline, self.attempt(token)).await {

@@ -126,10 +126,7 @@ impl ClientError {
     /// the connection was lost.
     #[must_use]
     pub fn is_connection_loss(&self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable { .. } | Self::Timeout { .. } | Self::Disconnected { .. }
-        )
+        matches!(self, Self::Unreachable { .. } | Self::Timeout { .. } | Self::Disconnected { .. })
     }
 
     pub(crate) fn unreachable(path: &Path, error: &io::Error, hint: &'static str) -> Self {
@@ -142,25 +139,17 @@ impl ClientError {
     }
 
     pub(crate) fn disconnected(reason: &Arc<str>) -> Self {
-        Self::Disconnected {
-            reason: Arc::clone(reason),
-        }
+        Self::Disconnected { reason: Arc::clone(reason) }
     }
 
     pub(crate) fn decode(method: &str, error: &serde_json::Error) -> Self {
-        Self::Decode {
-            method: Arc::from(method),
-            reason: Arc::from(error.to_string()),
-        }
+        Self::Decode { method: Arc::from(method), reason: Arc::from(error.to_string()) }
     }
 
     /// The daemon's refusal of `session.open`.
     pub(crate) fn refused(error: Error) -> Self {
         if error.kind == ErrorKind::UnsupportedVersion {
-            return Self::SkewedVersion {
-                client: PROTOCOL,
-                message: error.message,
-            };
+            return Self::SkewedVersion { client: PROTOCOL, message: error.message };
         }
         Self::Rpc(error)
     }

@@ -33,9 +33,7 @@ impl Event {
     /// # Errors
     /// [`ClientError::Decode`] when it is of another kind.
     pub fn to<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
-        self.params
-            .to()
-            .map_err(|error| ClientError::decode(&format!("the event {}", self.kind), &error))
+        self.params.to().map_err(|error| ClientError::decode(&format!("the event {}", self.kind), &error))
     }
 
     /// The event as a `T`, when it is of that kind and readable.
@@ -60,12 +58,7 @@ impl Event {
             #[serde(flatten)]
             gap: &'a Gap,
         }
-        let params = Params {
-            subscription,
-            seq,
-            kind: GAP,
-            gap,
-        };
+        let params = Params { subscription, seq, kind: GAP, gap };
         Self {
             subscription,
             seq,
@@ -93,11 +86,7 @@ pub struct EventStream {
 
 impl EventStream {
     pub(crate) fn new(feed: Arc<Feed>, handle: Arc<Handle>) -> Self {
-        Self {
-            feed,
-            handle,
-            answer: Json::null(),
-        }
+        Self { feed, handle, answer: Json::null() }
     }
 
     pub(crate) fn feed(&self) -> &Arc<Feed> {
@@ -150,8 +139,6 @@ impl Drop for EventStream {
 
 impl fmt::Debug for EventStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EventStream")
-            .field("subscription", &self.subscription())
-            .finish_non_exhaustive()
+        f.debug_struct("EventStream").field("subscription", &self.subscription()).finish_non_exhaustive()
     }
 }

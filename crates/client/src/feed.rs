@@ -57,11 +57,7 @@ struct Weight {
 
 impl Feed {
     pub(crate) fn new(bytes_max: usize) -> Arc<Self> {
-        Arc::new(Self {
-            bytes_max,
-            queue: Mutex::default(),
-            changed: Notify::new(),
-        })
+        Arc::new(Self { bytes_max, queue: Mutex::default(), changed: Notify::new() })
     }
 
     /// Puts an event behind the others.
@@ -125,13 +121,8 @@ impl Queue {
             return;
         }
         let weight: Weight = event.params.to().unwrap_or_default();
-        let missed = self.missed.get_or_insert(Missed {
-            seq: event.seq,
-            gap: Gap {
-                missed: 0,
-                revision: None,
-            },
-        });
+        let missed =
+            self.missed.get_or_insert(Missed { seq: event.seq, gap: Gap { missed: 0, revision: None } });
         missed.gap.missed += weight.missed.unwrap_or(1);
         missed.gap.revision = weight.revision.or(missed.gap.revision);
     }

@@ -53,25 +53,18 @@ fn find_socket(
     given_home: Option<&Path>,
     environment: Environment<'_>,
 ) -> Result<PathBuf, ClientError> {
-    match given
-        .map(Path::to_owned)
-        .or_else(|| variable(environment, SOCKET_VARIABLE))
-    {
+    match given.map(Path::to_owned).or_else(|| variable(environment, SOCKET_VARIABLE)) {
         Some(path) => absolute(Some(&path)),
         None => Ok(find_home(given_home, environment)?.join(SOCKET_NAME)),
     }
 }
 
 fn variable(environment: Environment<'_>, name: &str) -> Option<PathBuf> {
-    environment(name)
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from)
+    environment(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 fn absolute(path: Option<&Path>) -> Result<PathBuf, ClientError> {
-    let no_home = |reason: String| ClientError::NoHome {
-        reason: Arc::from(reason),
-    };
+    let no_home = |reason: String| ClientError::NoHome { reason: Arc::from(reason) };
     let path = path.ok_or_else(|| no_home("neither CALLBOARD_HOME nor HOME is set".to_owned()))?;
     std::path::absolute(path).map_err(|error| no_home(format!("{}: {error}", path.display())))
 }
@@ -99,14 +92,8 @@ mod tests {
         assert_eq!(find_home(given, &environment).unwrap(), Path::new("/given"));
         assert_eq!(find_home(None, &environment).unwrap(), Path::new("/board"));
         let user = without("CALLBOARD_HOME");
-        assert_eq!(
-            find_home(None, &user).unwrap(),
-            Path::new("/users/ada/.callboard")
-        );
-        assert!(matches!(
-            find_home(None, &|_| Some(OsString::new())),
-            Err(ClientError::NoHome { .. })
-        ));
+        assert_eq!(find_home(None, &user).unwrap(), Path::new("/users/ada/.callboard"));
+        assert!(matches!(find_home(None, &|_| Some(OsString::new())), Err(ClientError::NoHome { .. })));
     }
 
     #[test]
@@ -114,18 +101,9 @@ mod tests {
         let given = Some(Path::new("/s"));
         let home = Some(Path::new("/given"));
         assert_eq!(find_socket(given, home, &environment).unwrap(), Path::new("/s"));
-        assert_eq!(
-            find_socket(None, home, &environment).unwrap(),
-            Path::new("/run/b.sock")
-        );
+        assert_eq!(find_socket(None, home, &environment).unwrap(), Path::new("/run/b.sock"));
         let bare = without("CALLBOARD_SOCKET");
-        assert_eq!(
-            find_socket(None, home, &bare).unwrap(),
-            Path::new("/given/callboard.sock")
-        );
-        assert_eq!(
-            find_socket(None, None, &bare).unwrap(),
-            Path::new("/board/callboard.sock")
-        );
+        assert_eq!(find_socket(None, home, &bare).unwrap(), Path::new("/given/callboard.sock"));
+        assert_eq!(find_socket(None, None, &bare).unwrap(), Path::new("/board/callboard.sock"));
     }
 }

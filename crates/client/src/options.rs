@@ -33,10 +33,7 @@ impl Spawn {
     /// # Errors
     /// When the system can't say which program this is.
     pub fn this_program() -> io::Result<Self> {
-        Ok(Self::IfNeeded {
-            program: std::env::current_exe()?,
-            args: Vec::new(),
-        })
+        Ok(Self::IfNeeded { program: std::env::current_exe()?, args: Vec::new() })
     }
 }
 

@@ -32,10 +32,7 @@ enum Stage {
     /// It could not be started.
     Refused(ClientError),
     /// It was sent, or will be.
-    Started {
-        id: i64,
-        answer: oneshot::Receiver<Answer>,
-    },
+    Started { id: i64, answer: oneshot::Receiver<Answer> },
     /// Its result was handed out.
     Done,
 }
@@ -64,9 +61,7 @@ impl<T: DeserializeOwned> Future for Pending<T> {
         let answer = match &mut self.stage {
             Stage::Started { answer, .. } => ready!(Pin::new(answer).poll(context)),
             Stage::Refused(error) => Ok(Err(error.clone())),
-            Stage::Done => Ok(Err(ClientError::disconnected(
-                &"it was asked for its result twice".into(),
-            ))),
+            Stage::Done => Ok(Err(ClientError::disconnected(&"it was asked for its result twice".into()))),
         };
         self.stage = Stage::Done;
         let answer = answer.unwrap_or_else(|_| Err(ClientError::disconnected(&"this client is gone".into())));
@@ -86,8 +81,6 @@ impl<T> Drop for Pending<T> {
 
 impl<T> fmt::Debug for Pending<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pending")
-            .field("method", &self.method)
-            .finish_non_exhaustive()
+        f.debug_struct("Pending").field("method", &self.method).finish_non_exhaustive()
     }
 }

@@ -161,9 +161,7 @@ impl Shared {
     pub(crate) fn cancel(&self, id: i64) {
         let withdrawn = self.lock().waiters.remove(&id);
         if withdrawn.is_some() {
-            let cancel = Cancel {
-                id: RequestId::from(id),
-            };
+            let cancel = Cancel { id: RequestId::from(id) };
             // Fails only when there is no connection, and then nothing waits at the daemon either.
             let _ = self.send(Method::SessionCancel.name(), &cancel, None);
         }
@@ -192,9 +190,7 @@ impl Shared {
             state.notices.retain(|other| !Arc::ptr_eq(other, feed));
             let bound = state.subscriptions.get(&subscription);
             let is_this = bound.is_some_and(|bound| Arc::ptr_eq(&bound.feed, feed));
-            is_this
-                .then(|| state.subscriptions.remove(&subscription))
-                .flatten()
+            is_this.then(|| state.subscriptions.remove(&subscription)).flatten()
         };
         if removed.is_some() {
             self.unsubscribe(subscription);
@@ -205,11 +201,7 @@ impl Shared {
     fn unsubscribe(&self, subscription: u64) {
         if self.lock().strays.insert(subscription) {
             // Fails only when there is no connection; the next one does not make it anew.
-            let _ = self.send(
-                Method::SessionUnsubscribe.name(),
-                &Unsubscribe { subscription },
-                None,
-            );
+            let _ = self.send(Method::SessionUnsubscribe.name(), &Unsubscribe { subscription }, None);
         }
     }
 }
@@ -224,11 +216,7 @@ impl State {
         let id = self.next_id;
         self.next_id += 1;
         let request_id = RequestId::from(id);
-        let call = Call {
-            id: waiter.is_some().then_some(&request_id),
-            method,
-            params,
-        };
+        let call = Call { id: waiter.is_some().then_some(&request_id), method, params };
         let start = self.unsent.len();
         Framing::LengthDelimited.encode_value(&call, &mut self.unsent)?;
         let size = self.unsent.len() - start - HEADER_BYTES;

@@ -52,12 +52,7 @@ impl Daemon {
             home: home.to_owned(),
             reason: error.to_string().into(),
         })?;
-        Ok(Self {
-            program: program.to_owned(),
-            log,
-            log_start,
-            status,
-        })
+        Ok(Self { program: program.to_owned(), log, log_start, status })
     }
 
     /// The error that says how it ended; `None` while it runs.
@@ -93,11 +88,7 @@ fn open_log(home: &Path, log: &Path) -> io::Result<File> {
 fn command(program: &Path, args: &[OsString], home: &Path, socket: &Path, log: File) -> io::Result<Command> {
     // A bare name is for `PATH`; anything else must not be looked for from `/`.
     let bare = program.components().count() == 1 && !program.is_absolute();
-    let program = if bare {
-        program.to_owned()
-    } else {
-        std::path::absolute(program)?
-    };
+    let program = if bare { program.to_owned() } else { std::path::absolute(program)? };
     let mut command = Command::new(program);
     command
         .arg("daemon")

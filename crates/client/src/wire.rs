@@ -48,11 +48,7 @@ impl Wire {
     /// Puts a request behind those that [`Self::flush`] sends.
     pub(crate) fn request<V: Verb>(&mut self, params: &V) -> Result<(), ClientError> {
         self.requested += 1;
-        let call = Call {
-            id: Some(&RequestId::from(-self.requested)),
-            method: V::METHOD.name(),
-            params,
-        };
+        let call = Call { id: Some(&RequestId::from(-self.requested)), method: V::METHOD.name(), params };
         Ok(Framing::LengthDelimited.encode_value(&call, &mut self.unsent)?)
     }
 
@@ -97,10 +93,7 @@ pub(crate) struct Frames {
 impl Frames {
     fn new() -> Self {
         // What the daemon sends is bounded by its own limits, which are not known yet, and by what a header may announce.
-        Self {
-            decoder: Decoder::new(FRAME_BYTES_CEILING),
-            buffer: BytesMut::new(),
-        }
+        Self { decoder: Decoder::new(FRAME_BYTES_CEILING), buffer: BytesMut::new() }
     }
 
     /// The next frame, or why there is none any more.
@@ -114,9 +107,7 @@ impl Frames {
                 Ok(0) => {
                     let last = self.decoder.decode_eof(&mut self.buffer);
                     let last = last.map_err(|error| error.to_string())?;
-                    return last
-                        .map(BytesMut::freeze)
-                        .ok_or_else(|| "the daemon closed it".to_owned());
+                    return last.map(BytesMut::freeze).ok_or_else(|| "the daemon closed it".to_owned());
                 }
                 Ok(_) => {}
                 Err(error) => return Err(error.to_string()),
@@ -130,9 +121,7 @@ impl Frames {
             // A last word in a line, though frames came before: as a length its first byte is beyond every limit.
             Err(FrameError::TooLarge { .. }) if self.buffer.first() == Some(&b'{') => {
                 self.decoder = Decoder::new(FRAME_BYTES_CEILING);
-                self.decoder
-                    .decode(&mut self.buffer)
-                    .map_err(|error| error.to_string())
+                self.decoder.decode(&mut self.buffer).map_err(|error| error.to_string())
             }
             Err(error) => Err(format!("the daemon sent {error}")),
         }

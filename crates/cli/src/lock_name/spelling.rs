@@ -102,9 +102,7 @@ mod tests {
     use super::*;
 
     fn picked(name: &str, entries: &[(&str, u64)]) -> String {
-        let entries = entries
-            .iter()
-            .map(|(name, id)| (OsString::from(name), Some((1, *id))));
+        let entries = entries.iter().map(|(name, id)| (OsString::from(name), Some((1, *id))));
         let picked = pick(OsStr::new(name), Some((1, 7)), entries);
         picked.to_string_lossy().into_owned()
     }

@@ -9,27 +9,18 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
-        let desk = Self {
-            folder: tempfile::tempdir().unwrap(),
-        };
+        let desk = Self { folder: tempfile::tempdir().unwrap() };
         for directory in ["app/.git/objects", "app/.git/refs", "app/src/auth", "other"] {
             fs::create_dir_all(desk.path(directory)).unwrap();
         }
-        for file in [
-            "app/.git/HEAD",
-            "app/src/auth/login.ts",
-            "app/src/a*b.ts",
-            "app/src/x\\y",
-            "other/file",
-        ] {
+        for file in ["app/.git/HEAD", "app/src/auth/login.ts", "app/src/a*b.ts", "app/src/x\\y", "other/file"]
+        {
             fs::write(desk.path(file), "").unwrap();
         }
         #[cfg(unix)]
-        for (link, target) in [
-            ("app/code", "app/src"),
-            ("app/out", "other"),
-            ("app/login", "app/src/auth/login.ts"),
-        ] {
+        for (link, target) in
+            [("app/code", "app/src"), ("app/out", "other"), ("app/login", "app/src/auth/login.ts")]
+        {
             std::os::unix::fs::symlink(desk.path(target), desk.path(link)).unwrap();
         }
         desk
@@ -112,15 +103,9 @@ fn paths_outside_of_a_worktree_are_absolute() {
     assert_eq!(desk.name("app", "../other/file"), file);
     assert_eq!(desk.name("other", "file"), file);
     assert_eq!(desk.name("other", "*.ts"), desk.absolute("other/*.ts"));
-    assert_eq!(
-        desk.name("other", &desk.absolute("app/src/auth")),
-        desk.absolute("app/src/auth")
-    );
+    assert_eq!(desk.name("other", &desk.absolute("app/src/auth")), desk.absolute("app/src/auth"));
     assert_eq!(desk.name("other", "/"), "/**");
-    assert_eq!(
-        desk.name("app/src", &desk.absolute("app/src/auth/login.ts")),
-        "src/auth/login.ts"
-    );
+    assert_eq!(desk.name("app/src", &desk.absolute("app/src/auth/login.ts")), "src/auth/login.ts");
     assert_eq!(desk.name("app/src", &desk.absolute("app/**/x")), "**/x");
 }
 

@@ -13,14 +13,9 @@ struct Forge {
 
 impl Forge {
     fn new() -> Self {
-        let forge = Self {
-            folder: tempfile::tempdir().unwrap(),
-        };
+        let forge = Self { folder: tempfile::tempdir().unwrap() };
         forge.git(".", &["init", "--quiet", "main"]);
-        forge.git(
-            "main",
-            &["commit", "--quiet", "--allow-empty", "--message", "first"],
-        );
+        forge.git("main", &["commit", "--quiet", "--allow-empty", "--message", "first"]);
         forge
     }
 
@@ -78,16 +73,10 @@ fn all_worktrees_meet_in_the_common_directory_of_the_main_one() {
 fn worktrees_of_a_bare_repository_meet_too() {
     let forge = Forge::new();
     forge.git(".", &["clone", "--quiet", "--bare", "main", "store.git"]);
-    forge.git(
-        "store.git",
-        &["worktree", "add", "--quiet", "--detach", "../tree"],
-    );
+    forge.git("store.git", &["worktree", "add", "--quiet", "--detach", "../tree"]);
 
     let inside = forge.around("store.git");
-    assert_eq!(
-        (inside.worktree.as_deref(), inside.name().as_str()),
-        (None, "store.git")
-    );
+    assert_eq!((inside.worktree.as_deref(), inside.name().as_str()), (None, "store.git"));
     let tree = forge.around("tree");
     assert_eq!(tree.common_directory, inside.common_directory);
     assert_eq!(tree.name(), "store.git");
@@ -98,10 +87,7 @@ fn worktrees_of_a_bare_repository_meet_too() {
 fn a_submodule_is_a_repository_of_its_own() {
     let forge = Forge::new();
     forge.git(".", &["clone", "--quiet", "main", "library"]);
-    forge.git(
-        "main",
-        &["submodule", "--quiet", "add", "../library", "vendor/library"],
-    );
+    forge.git("main", &["submodule", "--quiet", "add", "../library", "vendor/library"]);
 
     let submodule = forge.around("main/vendor/library");
     assert_eq!(submodule.worktree, Some(forge.path("main/vendor/library")));
@@ -112,10 +98,7 @@ fn a_submodule_is_a_repository_of_its_own() {
 #[test]
 fn a_git_directory_may_live_elsewhere() {
     let forge = Forge::new();
-    forge.git(
-        ".",
-        &["init", "--quiet", "--separate-git-dir", "elsewhere", "work"],
-    );
+    forge.git(".", &["init", "--quiet", "--separate-git-dir", "elsewhere", "work"]);
     let work = forge.around("work");
     assert_eq!(work.worktree, Some(forge.path("work")));
     assert_eq!(work.common_directory, forge.path("elsewhere"));
@@ -141,8 +124,5 @@ fn a_worktree_whose_repository_is_gone_is_an_error_that_names_it() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(".git"), "gitdir: /nowhere/.git/worktrees/a\n").unwrap();
     let error = around(folder.path()).unwrap_err().to_string();
-    assert!(
-        error.contains("/nowhere/.git/worktrees/a") && error.contains("git worktree repair"),
-        "{error}"
-    );
+    assert!(error.contains("/nowhere/.git/worktrees/a") && error.contains("git worktree repair"), "{error}");
 }

@@ -178,11 +178,7 @@ async fn delete(key: Key, condition: &ConditionArgs, context: &Context) -> Resul
 }
 
 async fn list(args: ListArgs, context: &Context) -> Result<Exit, Failure> {
-    let params = List {
-        prefix: args.prefix,
-        values: args.values.then_some(true),
-        ..List::default()
-    };
+    let params = List { prefix: args.prefix, values: args.values.then_some(true), ..List::default() };
     let people = |output: Output, pages: Vec<ListResult>| {
         let entries = pages.into_iter().flat_map(|page| page.entries);
         if args.values {
@@ -210,16 +206,10 @@ async fn list(args: ListArgs, context: &Context) -> Result<Exit, Failure> {
 
 async fn increment(args: IncrArgs, context: &Context) -> Result<Exit, Failure> {
     let what = format!("add to the key {}", args.key);
-    let params = Increment {
-        key: args.key,
-        by: Some(args.by),
-        ttl_ms: args.ttl,
-    };
+    let params = Increment { key: args.key, by: Some(args.by), ttl_ms: args.ttl };
     let result: IncrementResult = context.call(what, &params).await?;
     let value = result.value;
-    context
-        .output
-        .result(&result, |output| output.line(format_args!("{value}")))?;
+    context.output.result(&result, |output| output.line(format_args!("{value}")))?;
     Ok(Exit::Ok)
 }
 
@@ -237,9 +227,6 @@ impl ConditionArgs {
         let token = token.parse().map_err(|_| wrong())?;
         let name = context.place()?.lock_name(path);
         let name = name.map_err(|error| Failure::usage(what, format_args!("failed to {error}")))?;
-        Ok(Some(IfLock {
-            key: name.name,
-            token: Revision(token),
-        }))
+        Ok(Some(IfLock { key: name.name, token: Revision(token) }))
     }
 }

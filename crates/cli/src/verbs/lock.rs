@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::duration::{parse_ttl, parse_wait};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::instant;
 
 mod conflict;
 mod list;
@@ -69,6 +70,7 @@ pub struct GrantArgs {
 /// `lock acquire`.
 #[derive(Debug, Args)]
 #[command(
+    group = ArgGroup::new("which").required(true).args(["paths"]).multiple(true),
     after_help = "Examples:\n  callboard lock acquire 'src/auth/**' --wait 1m --reason refactoring\n  callboard lock acquire --name deploy --ttl 10m"
 )]
 pub struct AcquireArgs {
@@ -86,7 +88,7 @@ pub struct AcquireArgs {
 /// `lock release`.
 #[derive(Debug, Args)]
 #[command(
-    group = ArgGroup::new("which").required(true).args(["token", "paths"]),
+    group = ArgGroup::new("which").required(true).args(["token", "paths"]).multiple(false),
     after_help = "Examples:\n  callboard lock release --token 17\n  callboard lock release 'src/auth/**'"
 )]
 pub struct ReleaseArgs {
@@ -100,7 +102,10 @@ pub struct ReleaseArgs {
 
 /// `lock check`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  callboard lock check src/auth/login.ts")]
+#[command(
+    group = ArgGroup::new("which").required(true).args(["paths"]).multiple(true),
+    after_help = "Example:\n  callboard lock check src/auth/login.ts"
+)]
 pub struct CheckArgs {
     /// The paths
     #[command(flatten)]
@@ -160,7 +165,7 @@ async fn acquire(args: AcquireArgs, context: &Context) -> Result<Exit, Failure> 
         .await?;
     context.output.result(&acquired, |output| {
         let verb = if acquired.extended == Some(true) { "extended" } else { "locked" };
-        let until = conflict::remaining(acquired.expires_at);
+        let until = instant::remaining(acquired.expires_at);
         output.line(format_args!("{verb} {}, token {}, {until}", acquired.keys.join(" "), acquired.token))
     })?;
     Ok(Exit::Ok)
@@ -179,31 +184,23 @@ async fn release(args: ReleaseArgs, context: &Context) -> Result<Exit, Failure> 
         }
     };
     let result: Released = context.call_as_agent(what, &params).await?;
-    context.output.result(&result, |output| {
-        output.line(format_args!("released {}", result.released))
-    })?;
+    context.output.result(&result, |output| output.line(format_args!("released {}", result.released)))?;
     Ok(Exit::Ok)
 }
 
 async fn extend(token: u64, ttl: Option<TtlMs>, context: &Context) -> Result<Exit, Failure> {
     let what = format!("extend the lock with token {token}");
-    let params = Extend {
-        token: Revision(token),
-        ttl_ms: ttl,
-    };
+    let params = Extend { token: Revision(token), ttl_ms: ttl };
     let result: Extended = context.call_as_agent(what, &params).await?;
     context.output.result(&result, |output| {
-        output.line(format_args!("extended, {}", conflict::remaining(result.expires_at)))
+        output.line(format_args!("extended, {}", instant::remaining(result.expires_at)))
     })?;
     Ok(Exit::Ok)
 }
 
 async fn check(args: CheckArgs, context: &Context) -> Result<Exit, Failure> {
     let what = format!("check {}", args.paths);
-    let params = Check {
-        keys: args.paths.names(&what, context)?,
-        mode: Some(mode(args.shared)),
-    };
+    let params = Check { keys: args.paths.names(&what, context)?, mode: Some(mode(args.shared)) };
     let result: Checked = context.call(what, &params).await?;
     context.output.result(&result, |output| {
         if result.free {
@@ -219,10 +216,7 @@ async fn check(args: CheckArgs, context: &Context) -> Result<Exit, Failure> {
 
 async fn break_lock(token: u64, reason: String, context: &Context) -> Result<Exit, Failure> {
     let what = format!("break the lock with token {token}");
-    let params = Break {
-        token: Revision(token),
-        reason,
-    };
+    let params = Break { token: Revision(token), reason };
     let result: Broken = context.call(&what, &params).await?;
     if !result.broken && !context.output.is_json() {
         let failure = Failure::new(Exit::NotFound, what, "there is no such lock");

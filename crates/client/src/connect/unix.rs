@@ -28,11 +28,7 @@ const LOOK_AT_IT: &str = "look at what is there, or set CALLBOARD_SOCKET to anot
 pub(crate) fn check_path(path: &Path) -> Result<(), ClientError> {
     let len = path.as_os_str().len();
     if len > PATH_BYTES_MAX {
-        return Err(ClientError::PathTooLong {
-            path: path.to_owned(),
-            len,
-            max: PATH_BYTES_MAX,
-        });
+        return Err(ClientError::PathTooLong { path: path.to_owned(), len, max: PATH_BYTES_MAX });
     }
     Ok(())
 }

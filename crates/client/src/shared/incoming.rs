@@ -36,16 +36,14 @@ impl Shared {
     /// Why the connection cannot go on.
     pub(crate) fn dispatch(&self, frame: &Bytes) -> Result<(), String> {
         match Incoming::parse(frame) {
-            Ok(Incoming::Response {
-                id: Some(id),
-                outcome,
-            }) => self.answer(&id, outcome.map(|raw| frame.slice_ref(raw.get().as_bytes()))),
+            Ok(Incoming::Response { id: Some(id), outcome }) => {
+                self.answer(&id, outcome.map(|raw| frame.slice_ref(raw.get().as_bytes())))
+            }
             Ok(Incoming::Event { params }) => self.event(params),
             // Nobody can tell whose request it was, so nobody may go on waiting.
-            Ok(Incoming::Response {
-                id: None,
-                outcome: Err(error),
-            }) => return Err(format!("the daemon said: {error}")),
+            Ok(Incoming::Response { id: None, outcome: Err(error) }) => {
+                return Err(format!("the daemon said: {error}"));
+            }
             Ok(Incoming::Response { id: None, .. } | Incoming::Unknown) => {}
             Err(error) => return Err(error.to_string()),
         }
@@ -60,11 +58,7 @@ impl Shared {
             None => {}
             // A receiver that is gone was given up too.
             Some(Waiter::Reply(reply)) => drop(reply.send(outcome)),
-            Some(Waiter::Subscribe {
-                stream,
-                renewal,
-                reply,
-            }) => {
+            Some(Waiter::Subscribe { stream, renewal, reply }) => {
                 let answered = outcome.and_then(|result| {
                     let feed = Arc::clone(stream.feed());
                     let method = renewal.method;
@@ -74,10 +68,7 @@ impl Shared {
                 drop(reply.send(answered));
             }
             Some(Waiter::Renew { feed, renewal }) => {
-                let subscription = Subscription {
-                    feed: Arc::clone(&feed),
-                    renewal,
-                };
+                let subscription = Subscription { feed: Arc::clone(&feed), renewal };
                 let renewed = outcome.and_then(|result| self.bind(subscription, &result));
                 self.renewed(&feed, renewed);
             }
@@ -96,10 +87,7 @@ impl Shared {
 
     fn renewed(&self, feed: &Arc<Feed>, renewed: Result<Subscribed, ClientError>) {
         match renewed {
-            Ok(Subscribed {
-                subscription,
-                revision,
-            }) => {
+            Ok(Subscribed { subscription, revision }) => {
                 feed.push(Event::gap(subscription, 0, &Gap { missed: 0, revision }));
                 // The stream was dropped while its subscription was under way, and found nothing to end.
                 if feed.ended().is_some() {
@@ -115,18 +103,12 @@ impl Shared {
 
     fn event(&self, params: &RawValue) {
         // An event of a later version, with another head, is one that this version does not know.
-        let (Ok(head), Ok(params)) = (
-            serde_json::from_str::<EventHead>(params.get()),
-            Json::from_value(params),
-        ) else {
+        let (Ok(head), Ok(params)) =
+            (serde_json::from_str::<EventHead>(params.get()), Json::from_value(params))
+        else {
             return;
         };
-        let event = Event {
-            subscription: head.subscription,
-            seq: head.seq,
-            kind: head.kind,
-            params,
-        };
+        let event = Event { subscription: head.subscription, seq: head.seq, kind: head.kind, params };
         if event.subscription == 0 {
             let notices = {
                 let mut state = self.lock();
@@ -271,10 +253,7 @@ impl State {
         let mut waiters = std::mem::take(&mut self.waiters);
         waiters.retain(|_, waiter| match waiter {
             Waiter::Renew { feed, renewal } if !ended => {
-                self.orphans.push(Subscription {
-                    feed: Arc::clone(feed),
-                    renewal: renewal.clone(),
-                });
+                self.orphans.push(Subscription { feed: Arc::clone(feed), renewal: renewal.clone() });
                 false
             }
             Waiter::Renew { .. } | Waiter::Reply(_) | Waiter::Subscribe { .. } => true,

@@ -54,14 +54,8 @@ pub async fn run(args: WatchArgs, context: &Context) -> Result<Exit, Failure> {
         initial: args.initial.then_some(true),
     };
     let output = context.output;
-    context
-        .in_session(context.agent()?, async |session| {
-            let what = "watch keys";
-            let mut stream = session.subscribe(what, &params).await?;
-            let people = |event: &Event| print(output, event);
-            print_events(what, output, &mut stream, &args.until, people, |event| event.kind != SYNCED).await
-        })
-        .await
+    let people = |event: &Event| print(output, event);
+    print_events("watch keys", context, &params, &args.until, people, |event| event.kind != SYNCED).await
 }
 
 fn print(output: Output, event: &Event) -> Result<(), Failure> {

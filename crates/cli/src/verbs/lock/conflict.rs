@@ -1,13 +1,11 @@
 //! What stands in the way of a lock, for people.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use callboard_protocol::Error;
 use callboard_protocol::methods::lock::{Conflict, CycleEdge, Mode};
 use serde::de::DeserializeOwned;
 
-use crate::duration::format_ms;
 use crate::failure::Failure;
+use crate::instant::remaining;
 
 /// Adds to a refused lock who holds it or waits for it, line by line.
 pub fn explain(failure: Failure) -> Failure {
@@ -24,9 +22,7 @@ pub fn explain(failure: Failure) -> Failure {
 
 fn member<T: DeserializeOwned + Default>(error: &Error, name: &str) -> T {
     let value = error.details.get(name).cloned();
-    value
-        .and_then(|value| serde_json::from_value(value).ok())
-        .unwrap_or_default()
+    value.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default()
 }
 
 /// A line for each conflict.
@@ -55,20 +51,6 @@ pub fn mode(mode: Mode) -> &'static str {
         Mode::Exclusive => "",
         Mode::Shared => ", shared",
     }
-}
-
-/// How long a lease has left, which ends at the Unix millisecond `expires_at`.
-pub fn remaining(expires_at: Option<u64>) -> String {
-    match expires_at {
-        None => "until released".to_owned(),
-        Some(at) => format!("for {}", format_ms(at.saturating_sub(now_ms()))),
-    }
-}
-
-/// Unix milliseconds now.
-pub fn now_ms() -> u64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

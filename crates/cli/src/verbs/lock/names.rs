@@ -11,7 +11,7 @@ use crate::failure::Failure;
 #[derive(Debug, Args)]
 pub struct PathArgs {
     /// Paths and patterns, understood from here as a shell does; quote patterns: 'src/**'
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(value_name = "PATH")]
     paths: Vec<String>,
     /// Take them as names, as they are, not as paths
     #[arg(long = "name")]

@@ -1,7 +1,7 @@
 //! Taking a lock, with a person being told whom it waits for.
 
+use callboard_protocol::AgentName;
 use callboard_protocol::methods::lock::{Acquire, Acquired, List};
-use callboard_protocol::{AgentName, ErrorKind};
 
 use super::conflict;
 use crate::context::Session;
@@ -23,23 +23,12 @@ pub async fn acquire(
     let acquired = progress::while_waiting(output, session.call(what, params), async || {
         position(agent, session, params).await
     });
-    acquired.await.map_err(|failure| {
-        let is_held = failure.error().is_some_and(|error| error.kind == ErrorKind::LockHeld);
-        let failure = conflict::explain(failure);
-        if is_held {
-            failure.replace_next("add --wait 1m to wait for it, or look at: callboard lock list")
-        } else {
-            failure
-        }
-    })
+    acquired.await.map_err(conflict::explain)
 }
 
 /// Whom the request waits for, and at which place.
 async fn position(agent: &AgentName, session: &Session, params: &Acquire) -> String {
-    let list = List {
-        agent: Some(agent.clone()),
-        ..List::default()
-    };
+    let list = List { agent: Some(agent.clone()), ..List::default() };
     let found = session.call("look", &list).await.ok();
     let waiter = found.and_then(|list| {
         let mut waiters = list.waiters.into_iter();
