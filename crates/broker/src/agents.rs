@@ -72,6 +72,12 @@ impl Agent {
             last_served: Monotonic(0),
         }
     }
+
+    /// Whether its presence lasts by the clock, worked off or not.
+    #[must_use]
+    pub fn is_live_at(&self, now: Monotonic) -> bool {
+        self.live && self.presence_due.is_none_or(|due| now < due)
+    }
 }
 
 /// The order in which a role's work is given out: load, idle since, name.

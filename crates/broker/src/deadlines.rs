@@ -38,6 +38,8 @@ pub enum Deadline {
     ForgetMessage(MessageId),
     /// A dedupe key is forgotten.
     ForgetDedupe(MessageId),
+    /// A session's subscriptions to its inbox go on where one slice ended.
+    Feed(SessionId),
 }
 
 /// Deadlines in order. Setting, clearing and taking the next one are O(log n).

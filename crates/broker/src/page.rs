@@ -3,7 +3,7 @@
 use callboard_protocol::params::ListLimit;
 
 /// What a reply needs besides its entries, in bytes.
-const ENVELOPE_BYTES: usize = 1024;
+pub const ENVELOPE_BYTES: usize = 1024;
 
 /// A page that is being filled.
 #[derive(Debug)]

@@ -191,20 +191,19 @@ pub struct MessageRecord {
     pub priority: Priority,
     /// When it was sent, in Unix milliseconds.
     pub sent_at: u64,
+    /// Its TTL in milliseconds; it starts anew when a dead message is requeued after its end.
+    pub ttl_ms: u64,
     /// When its TTL ends, in Unix milliseconds.
     pub expires_at: u64,
     /// Whether it is a question of `message.request`.
     #[serde(default)]
     pub request: bool,
-    /// Whether a question was answered.
-    #[serde(default)]
-    pub answered: bool,
+    /// The answer to a question, once given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<MessageId>,
     /// Whether it came after its question had timed out.
     #[serde(default)]
     pub late: bool,
-    /// When the last of its deliveries finished, in Unix milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub finished_at: Option<u64>,
     /// The sender's dedupe key, with the first answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dedupe: Option<DedupeRecord>,
@@ -238,9 +237,9 @@ pub struct DeliveryRecord {
     /// When it was last handed out, in Unix milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leased_at: Option<u64>,
-    /// When it was acked, in Unix milliseconds.
+    /// When it was acked, died, expired or was refused, in Unix milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub acked_at: Option<u64>,
+    pub ended_at: Option<u64>,
     /// Its lease, while it is leased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<LeaseRecord>,

@@ -14,7 +14,6 @@ use callboard_protocol::methods::session::Program;
 use serde::{Deserialize, Serialize};
 
 use crate::effects::{Effects, Outgoing, Output, PushClass};
-use crate::inbox::Taker;
 use crate::keyspace::watch::Watch;
 use crate::now::{Monotonic, Now};
 use crate::wait::WaitId;
@@ -51,8 +50,8 @@ pub type SubscriptionId = u64;
 pub enum Subscribed {
     /// `kv.watch`
     Watch(Watch),
-    /// `message.subscribe`
-    Inbox(Taker),
+    /// `message.subscribe`; the inboxes know the rest.
+    Inbox,
     /// `topic.subscribe`; the topics know the pattern.
     Topic,
     /// `agent.watch`

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use callboard_protocol::Json;
 use callboard_protocol::methods::Verb;
 use callboard_protocol::methods::session::{Close, Opened};
-use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::connect::{Patience, Session, Target};
@@ -97,7 +96,11 @@ impl Client {
             reply,
         };
         self.handle.shared().send(method, params, Some(waiter))?;
+<<<<<<< HEAD
         answer.await.unwrap_or_else(|_| Err(ClientError::disconnected(&"this client is gone".into())))
+=======
+        answer.await.unwrap_or_else(|_| Err(ClientError::closed()))
+>>>>>>> main
     }
 
     /// The events of no subscription (`lock.lost`, `lock.contended`, `deadline_soon`, `server.stopping`). The first stream asked
@@ -119,11 +122,15 @@ impl Client {
         self.handle.shared().ended().await;
         closed.map(drop)
     }
-}
 
+<<<<<<< HEAD
 impl Renewal {
     fn new<P: Serialize + ?Sized>(method: &'static str, params: &P) -> Result<Self, ClientError> {
         Ok(Self { method, params: Json::from_value(params)? })
+=======
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(self.handle.shared())
+>>>>>>> main
     }
 }
 

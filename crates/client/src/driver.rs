@@ -13,6 +13,7 @@ use interprocess::local_socket::tokio::Stream;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::sleep;
 
+use crate::ClientError;
 use crate::connect::{Patience, Run, Session, Target};
 use crate::shared::Shared;
 use crate::wire::{Frames, Wire};
@@ -34,14 +35,12 @@ impl Driver {
         loop {
             let reason: Arc<str> = self.serve(wire).await.into();
             let stopping = self.shared.lose(&reason);
-            let next = if self.target.resume && !self.shared.is_closing() {
-                self.reconnect(stopping).await
-            } else {
-                None
-            };
-            match next {
-                Some(next) => wire = next,
-                None => return self.shared.end(&reason),
+            if !self.target.resume || self.shared.is_closing() {
+                return self.shared.end(&reason);
+            }
+            match self.reconnect(stopping).await {
+                Ok(next) => wire = next,
+                Err(why) => return self.shared.end(&format!("{reason}; then failed to {why}").into()),
             }
         }
     }
@@ -74,7 +73,7 @@ impl Driver {
 
     async fn write(&self, mut stream: &Stream) -> String {
         let mut buffer = Vec::new();
-        while self.shared.unsent(&mut buffer).await.is_some() {
+        while self.shared.unsent(&mut buffer).await {
             if let Err(error) = stream.write_all(&buffer).await {
                 // Why the daemon takes nothing more may be on its way.
                 sleep(LAST_WORDS).await;
@@ -88,7 +87,7 @@ impl Driver {
 
     /// Takes the session over on a new connection. Tries for as long as the session can be taken over, and no less than a
     /// first connection may take. After a clean stop no daemon is started here: somebody wanted it to stop.
-    async fn reconnect(&mut self, stopping: bool) -> Option<Wire> {
+    async fn reconnect(&mut self, stopping: bool) -> Result<Wire, ClientError> {
         let before: Arc<Opened> = self.shared.opened();
         let patience = Patience {
             bound: Duration::from_millis(before.grace_ms).max(self.target.connect_timeout),
@@ -97,12 +96,12 @@ impl Driver {
         };
         let opening = self.target.open(Some(&before.resume_token), &patience);
         let Session { wire, opened, run } = tokio::select! {
-            session = opening => session.ok()?,
-            () = self.shared.closing() => return None,
+            session = opening => session?,
+            () = self.shared.closing() => return Err(ClientError::closed()),
         };
         let kept = opened.resumed && run == self.run;
         self.run = run;
         self.shared.reopen(opened, kept);
-        Some(wire)
+        Ok(wire)
     }
 }

@@ -136,3 +136,6 @@ impl Queue {
         Some(Event::gap(self.subscription, seq, &gap))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,7 +46,7 @@ pub struct ConnectOptions {
     pub socket: Option<PathBuf>,
     /// The board to work on; default the daemon's, which is `default`.
     pub namespace: Option<Namespace>,
-    /// The agent to act for; default none.
+    /// The agent to act for; default none. One that is given later, by `agent.register`, is lost where a session is.
     pub agent: Option<AgentName>,
     /// This program, for people and logs; default this crate's name and version and the process id.
     pub program: Program,

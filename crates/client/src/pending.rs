@@ -64,7 +64,7 @@ impl<T: DeserializeOwned> Future for Pending<T> {
             Stage::Done => Ok(Err(ClientError::disconnected(&"it was asked for its result twice".into()))),
         };
         self.stage = Stage::Done;
-        let answer = answer.unwrap_or_else(|_| Err(ClientError::disconnected(&"this client is gone".into())));
+        let answer = answer.unwrap_or_else(|_| Err(ClientError::closed()));
         Poll::Ready(answer.and_then(|result| {
             serde_json::from_slice(&result).map_err(|error| ClientError::decode(&self.method, &error))
         }))

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use callboard_protocol::methods::session::{Cancel, Opened, Unsubscribe};
 use callboard_protocol::{Call, Error, FrameError, Framing, Json, Method, RequestId};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use tokio::sync::{Notify, oneshot};
 
 use crate::feed::{End, Feed};
@@ -54,6 +55,16 @@ pub(crate) struct Renewal {
 struct Subscription {
     feed: Arc<Feed>,
     renewal: Renewal,
+}
+
+impl Renewal {
+    /// What was asked for once, but for its past, which came then.
+    pub(crate) fn new<P: Serialize>(method: &'static str, params: &P) -> Result<Self, ClientError> {
+        let mut params: Map<String, Value> =
+            Json::from_value(params)?.to().map_err(|error| ClientError::decode(method, &error))?;
+        params.remove("from_revision");
+        Ok(Self { method, params: Json::from_value(&params)? })
+    }
 }
 
 /// Whether requests are taken and written.
@@ -137,7 +148,7 @@ impl Shared {
             let mut state = self.lock();
             match &state.phase {
                 Phase::Up | Phase::Away => {}
-                Phase::Closing => return Err(ClientError::disconnected(&"this client was closed".into())),
+                Phase::Closing => return Err(ClientError::closed()),
                 Phase::Ended(reason) => return Err(ClientError::disconnected(reason)),
             }
             state.write(method, params, waiter)?

@@ -238,9 +238,11 @@ impl Connection {
         {
             self.phase = Phase::Closed;
         }
+        // In this order: an answer reaches the outbox before its request stops waiting.
+        let has_waiting = self.phase == Phase::HalfClosed && self.has_waiting();
         let is_flushed = self.busy.is_none() && self.is_flushed();
         match self.phase {
-            Phase::HalfClosed if is_flushed && !self.has_waiting() => self.phase = Phase::Closed,
+            Phase::HalfClosed if is_flushed && !has_waiting => self.phase = Phase::Closed,
             Phase::Closing if is_flushed => self.phase = Phase::Closed,
             Phase::Lingering if is_flushed && self.deadline.is_none() => self.start_linger(context),
             Phase::Open | Phase::HalfClosed | Phase::Closing | Phase::Lingering | Phase::Closed => {}

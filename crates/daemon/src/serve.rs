@@ -122,9 +122,12 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
         None
     });
     let snapshots = tokio::spawn(Arc::clone(&host).keep_snapshots());
-    accept(&host, &mut listener, &instance, watch.as_ref(), stop).await;
+    let signalled = CancellationToken::new();
+    let signals = tokio::spawn(heed_signals(Arc::clone(&host), stop, signalled.clone()));
+    accept(&host, &mut listener, &instance, watch.as_ref()).await;
     snapshots.abort();
-    let stopped = stop_host(&host).await;
+    let stopped = stop_host(&host, &signalled).await;
+    signals.abort();
     listener.close();
     drop(instance);
     stopped
@@ -157,15 +160,20 @@ fn start_host(home: &Home, config: Config, socket: PathBuf) -> Result<Arc<Host>,
     Ok(host)
 }
 
-/// Lets clients in until the daemon is asked to stop.
-async fn accept(
-    host: &Arc<Host>,
-    listener: &mut Listener,
-    instance: &Instance,
-    watch: Option<&SocketWatch>,
+/// Begins a stop at the first signal; it also ends the time that a stop under way gives to clients.
+async fn heed_signals(
+    host: Arc<Host>,
     stop: impl Future<Output = &'static str>,
+    signalled: CancellationToken,
 ) {
-    let mut stop = std::pin::pin!(stop);
+    let name = stop.await;
+    tracing::info!(signal = name, "stopping");
+    host.begin_stop(0);
+    signalled.cancel();
+}
+
+/// Lets clients in until the daemon is asked to stop.
+async fn accept(host: &Arc<Host>, listener: &mut Listener, instance: &Instance, watch: Option<&SocketWatch>) {
     let mut last_id = 0;
     loop {
         let moved = async {
@@ -196,16 +204,12 @@ async fn accept(
                 }
                 Err(error) => tracing::error!(%error, "the socket is gone and can't be bound again"),
             },
-            name = &mut stop => {
-                tracing::info!(signal = name, "stopping");
-                host.begin_stop(0);
-            }
             () = host.draining.cancelled() => return,
         }
     }
 }
 
-async fn stop_host(host: &Arc<Host>) -> Result<(), RunError> {
+async fn stop_host(host: &Arc<Host>, signalled: &CancellationToken) -> Result<(), RunError> {
     for handle in host.boards.all() {
         host.with_board(&handle, callboard_broker::Board::announce_stop);
     }
@@ -214,7 +218,10 @@ async fn stop_host(host: &Arc<Host>) -> Result<(), RunError> {
             tokio::time::sleep(DRAIN_LOOK).await;
         }
     };
-    let _ran_out = tokio::time::timeout(host.drain_time(), drained).await;
+    tokio::select! {
+        _ran_out = tokio::time::timeout(host.drain_time(), drained) => {}
+        () = signalled.cancelled() => {}
+    }
     host.stopping.store(true, Ordering::Release);
     let saved = if host.keeper.is_on_disk() { host.snapshot(None).await.map(drop) } else { Ok(()) };
     host.closing.cancel();

@@ -79,7 +79,12 @@ impl JsonSchema for Address {
         "Address".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^(\\*|((role|any):)?[A-Za-z0-9._-]{1,64})$" })
+        json_schema!({
+            "description": "`NAME`: this agent; `role:ROLE`: each live agent of the role; `any:ROLE`: one of them; \
+                `*`: each live agent but the sender.",
+            "type": "string",
+            "pattern": "^(\\*|((role|any):)?[A-Za-z0-9._-]{1,64})$",
+        })
     }
 }
 

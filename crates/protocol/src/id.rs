@@ -102,7 +102,7 @@ impl JsonSchema for RequestId {
         "RequestId".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["integer", "string"] })
+        json_schema!({ "description": "Given back as it came.", "type": ["integer", "string"] })
     }
 }
 

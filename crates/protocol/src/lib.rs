@@ -17,6 +17,7 @@ pub mod params;
 pub mod revision;
 pub mod scalar;
 pub mod scan;
+pub mod schema;
 pub mod version;
 
 pub use envelope::{Call, Incoming, Push, Rejection, Request, Response};

@@ -82,8 +82,8 @@ fn is_text_char(c: char) -> bool {
 }
 
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $max:expr, $pattern:literal, $allowed:literal, $is_allowed:expr) => {
-        $(#[$doc])*
+    ($(#[doc = $doc:literal])* $name:ident, $what:literal, $max:expr, $pattern:literal, $allowed:literal, $is_allowed:expr) => {
+        $(#[doc = $doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
 
@@ -156,7 +156,14 @@ macro_rules! name {
                 stringify!($name).into()
             }
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", "minLength": 1, "maxLength": $max, "pattern": $pattern })
+                let description = concat!($($doc),*).trim();
+                json_schema!({
+                    "description": description,
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": $max,
+                    "pattern": $pattern,
+                })
             }
         }
     };

@@ -48,7 +48,7 @@ impl JsonSchema for Scalar {
         "Scalar".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["number", "string"] })
+        json_schema!({ "description": "A number or a string.", "type": ["number", "string"] })
     }
 }
 
@@ -87,6 +87,6 @@ impl JsonSchema for Object {
         "Object".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "object" })
+        json_schema!({ "description": "Any JSON object.", "type": "object" })
     }
 }

@@ -65,12 +65,21 @@ impl JsonSchema for VersionRange {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "VersionRange".into()
     }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "oneOf": [
-            { "type": "integer", "minimum": 1 },
-            { "type": "object", "required": ["min", "max"], "additionalProperties": false, "properties": {
-                "min": { "type": "integer", "minimum": 1 }, "max": { "type": "integer", "minimum": 1 } } }
-        ] })
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let range = json_schema!({
+            "description": "The versions that one side speaks, both ends included.",
+            "type": "object",
+            "required": ["min", "max"],
+            "additionalProperties": false,
+            "properties": {
+                "min": { "type": "integer", "minimum": 1, "description": "The lowest version." },
+                "max": { "type": "integer", "minimum": 1, "description": "The highest version." },
+            },
+        });
+        if generator.contract().is_serialize() {
+            return range;
+        }
+        json_schema!({ "oneOf": [{ "type": "integer", "minimum": 1 }, range] })
     }
 }
 

@@ -178,7 +178,7 @@ impl Board {
             params.role.as_ref().is_none_or(|role| profile.role.as_ref() == Some(role))
                 && params.status.is_none_or(|status| profile.status == status)
                 && params.capability.as_ref().is_none_or(|wanted| profile.capabilities.contains(wanted))
-                && params.live.is_none_or(|live| agent.live == live)
+                && params.live.is_none_or(|live| agent.is_live_at(call.now.monotonic) == live)
         });
         for (name, _) in wanted {
             let row = self.agent_row(call.now, name)?;
@@ -211,11 +211,11 @@ impl Board {
             task: profile.task,
             note: profile.note,
             progress: profile.progress,
-            live: agent.live,
+            live: agent.is_live_at(now.monotonic),
             sessions: self.sessions.of_agent(name).count(),
             registered_at: agent.registered_at,
             last_seen_at: now.unix_of(self.last_seen(name)),
-            locks: self.lock_count(name),
+            locks: self.lock_count(now, name),
             inbox: counts.queued,
             claimed: 0,
         })
@@ -230,16 +230,19 @@ impl Board {
                 format!("no agent is called {name}: agent.list gives those that are known"),
             ));
         }
+        let sessions: Vec<_> = self.sessions.of_agent(name).collect();
+        for id in &sessions {
+            self.refuse_waits(call.now, *id);
+            self.agent_of_session_removed(*id);
+        }
         let tokens = self.leases.of_agent(name);
         self.end_leases(call.now, &tokens);
         self.leave(call.now, name, LeftWhy::Removed);
-        let sessions: Vec<_> = self.sessions.of_agent(name).collect();
         for id in sessions {
-            self.sessions.set_agent(id, None);
-            self.agent_of_session_removed(id);
+            self.remove_agent_of_session(id);
         }
         self.kill_queued(call.now, name);
-        self.drop_agent(name);
+        self.drop_agent(call.now, name);
         Ok(Empty {})
     }
 

@@ -50,7 +50,7 @@ impl Board {
         records.extend(keys.map(|(key, entry)| Record::Key(crate::board::kv::key_record(now, key, entry))));
         let locks = self.locks.grants_from(0).filter_map(|(token, _)| self.lock_record(now, Revision(token)));
         records.extend(locks.map(Record::Lock));
-        records.extend(self.message_records(now));
+        records.extend(self.message_records(now, Revision(0)));
         records
     }
 
@@ -77,9 +77,9 @@ impl Board {
             Record::SessionEnded(id) => {
                 self.sessions.remove(id);
             }
-            Record::Message(record) => self.restore_message(now, *record),
-            Record::MessageEnded(id) => self.drop_message(id),
-            Record::Delivery(record) => self.restore_delivery(now, record),
+            Record::Message(record) => self.restore_message(*record),
+            Record::MessageEnded(id) => self.restore_message_ended(id),
+            Record::Delivery(record) => self.restore_delivery(record),
         }
         Ok(())
     }
@@ -96,7 +96,7 @@ impl Board {
                 self.deadlines.set(grace_due, Deadline::Grace(id));
             }
         }
-        self.finish_messages(now);
+        self.finish_restore_messages(now);
         self.finish_agents(now);
         let orphans: Vec<Token> = self
             .locks
@@ -148,7 +148,7 @@ impl Board {
     }
 
     /// A lease as it goes on after a restart: with at least 5 s left, so that its holder can extend it.
-    pub(crate) fn restored_lease(&self, now: Now, kind: LeaseKind, record: &LeaseRecord) -> Lease {
+    pub(crate) fn lease_after_restart(&self, now: Now, kind: LeaseKind, record: &LeaseRecord) -> Lease {
         let least = now.monotonic.plus_ms(RESTART_LEASE_MS_MIN);
         Lease {
             kind,
@@ -170,7 +170,7 @@ impl Board {
             })
         };
         let names: LockNames = record.keys.iter().map(name).collect::<Result<_, _>>()?;
-        let lease = self.restored_lease(now, LeaseKind::Lock, &record.lease);
+        let lease = self.lease_after_restart(now, LeaseKind::Lock, &record.lease);
         self.leases.grant(&mut self.deadlines, token, lease);
         self.lock_grants.insert(token, GrantInfo::new(&names, record.reason, record.acquired_at));
         self.locks.grant(token.0, Request { agent: record.lease.agent, names, mode: record.mode });

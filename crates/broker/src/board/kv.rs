@@ -150,7 +150,7 @@ impl Board {
     }
 
     /// Before a change of a key: its overdue predecessor ends first, so that watchers hear both in order.
-    fn expire_if_overdue(&mut self, now: Now, key: &Key) {
+    pub(crate) fn expire_if_overdue(&mut self, now: Now, key: &Key) {
         if self.keyspace.stored(key).is_some_and(|entry| entry.is_overdue(now.monotonic)) {
             self.expire_key(now, key);
         }

@@ -14,24 +14,38 @@ use callboard_protocol::names::AgentName;
 use callboard_protocol::revision::{Revision, Token};
 
 use crate::board::lock_grants::{Ending, GrantInfo, GrantTerms};
-use crate::board::{Board, invalid_params, limit_exceeded};
+use crate::board::{Board, Verdict, invalid_params, limit_exceeded};
 use crate::lease::{Binding, Lease, stale_token};
 use crate::lock::{Deadlock, LockName, LockNames, Request};
-use crate::now::Now;
+use crate::now::{Monotonic, Now};
 use crate::record::{LeaseRecord, LockRecord, Record};
 use crate::wait::WaitId;
 
 impl Board {
-    /// Grants names that nothing stands in the way of, or extends the grant that the agent has of them.
-    pub(crate) fn grant(
+    /// Answers an acquire that need not wait.
+    pub(crate) fn grant_at_once(
+        &mut self,
+        now: Now,
+        request: Request,
+        terms: GrantTerms,
+    ) -> Result<Verdict<Acquired>, Error> {
+        let (acquired, newcomers) = self.grant(now, request, terms, 0)?;
+        self.announce_waiters(&newcomers, acquired.token);
+        Ok(Verdict::Done(acquired))
+    }
+
+    /// Grants names that nothing stands in the way of, or extends the grant that the agent has of them. Gives also
+    /// the waiters to announce once the holder knows its token.
+    fn grant(
         &mut self,
         now: Now,
         request: Request,
         terms: GrantTerms,
         waited_ms: u64,
-    ) -> Result<Acquired, Error> {
+    ) -> Result<(Acquired, Vec<u64>), Error> {
         if let Some(token) = self.locks.find_same(&request) {
-            return Ok(self.extend_same(now, Revision(token), &request, &terms, waited_ms));
+            let extended = self.extend_same(now, Revision(token), &request, &terms, waited_ms);
+            return Ok((extended, Vec::new()));
         }
         let max = self.config.limits.locks;
         let used = self.lock_grants.len();
@@ -52,16 +66,18 @@ impl Board {
         self.lock_grants.insert(token, GrantInfo::new(&request.names, reason, now.unix_ms));
         let keys = key_texts(&request.names);
         let mode = request.mode;
-        let newly_blocked = self.locks.grant(token.0, request);
+        let newcomers = self.locks.grant(token.0, request);
         self.record_lock(now, token);
-        self.tail(now, Area::Lock, "granted", &keys.join(" "), Some(&agent), || {
-            Some(format!("token {token}"))
-        });
-        for waiter in newly_blocked {
-            self.announce_waiter(WaitId(waiter), &[token.0]);
-        }
+        self.tail_lock(now, "granted", &keys.join(" "), &agent, token);
         let expires_at = due.map(|due| now.unix_of(due));
-        Ok(Acquired { token, keys, mode, ttl_ms, expires_at, waited_ms, extended: None })
+        let acquired = Acquired { token, keys, mode, ttl_ms, expires_at, waited_ms, extended: None };
+        Ok((acquired, newcomers))
+    }
+
+    fn announce_waiters(&mut self, waiters: &[u64], token: Token) {
+        for waiter in waiters {
+            self.announce_waiter(WaitId(*waiter), &[token.0]);
+        }
     }
 
     fn extend_same(
@@ -74,9 +90,7 @@ impl Board {
     ) -> Acquired {
         let own = self.leases.find(token).and_then(|lease| lease.ttl_ms);
         let ttl_ms = terms.ttl_ms_asked.or(own);
-        let due = self.leases.extend(&mut self.deadlines, token, now.monotonic, ttl_ms);
-        self.next_revision();
-        self.record_lock(now, token);
+        let due = self.extend_lock(now, token, ttl_ms);
         Acquired {
             token,
             keys: key_texts(&request.names),
@@ -86,6 +100,23 @@ impl Board {
             waited_ms,
             extended: Some(true),
         }
+    }
+
+    /// Starts a grant's time anew; gives its new end.
+    pub(crate) fn extend_lock(&mut self, now: Now, token: Token, ttl_ms: Option<u64>) -> Option<Monotonic> {
+        let due = self.leases.extend(&mut self.deadlines, token, now.monotonic, ttl_ms);
+        self.next_revision();
+        self.record_lock(now, token);
+        if let Some(request) = self.locks.grant_of(token.0) {
+            let (names, agent) = (key_texts(&request.names).join(" "), request.agent.clone());
+            self.tail_lock(now, "extended", &names, &agent, token);
+        }
+        due
+    }
+
+    fn tail_lock(&mut self, now: Now, action: &'static str, names: &str, agent: &AgentName, token: Token) {
+        let detail = || Some(format!("token {token}"));
+        self.tail(now, Area::Lock, action, &names, Some(agent), detail);
     }
 
     /// Tells the holders of these grants, each once, that a waiter wants what they have.
@@ -130,8 +161,7 @@ impl Board {
             Stale::Released | Stale::Acked => "released",
             Stale::Broken => "broken",
         };
-        let detail = || Some(format!("token {token}"));
-        self.tail(now, Area::Lock, action, &keys.join(" "), Some(&lease.agent), detail);
+        self.tail_lock(now, action, &keys.join(" "), &lease.agent, token);
         if let Some(why) = ending.lost {
             let event = LockLost { token, keys, why, by: ending.by, reason: ending.reason };
             self.sessions.notify(&mut self.effects, &lease.agent, &event.body());
@@ -165,8 +195,14 @@ impl Board {
             self.answer(id, Err(waited_in_vain(&request.names, waited_ms)));
             return;
         }
-        let result = self.grant(now, request, terms, waited_ms);
-        self.answer(id, result.map(BoardAnswer::LockAcquire));
+        match self.grant(now, request, terms, waited_ms) {
+            Ok((acquired, newcomers)) => {
+                let token = acquired.token;
+                self.answer(id, Ok(BoardAnswer::LockAcquire(acquired)));
+                self.announce_waiters(&newcomers, token);
+            }
+            Err(error) => self.answer(id, Err(error)),
+        }
     }
 
     fn forget_waiter(&mut self, id: WaitId) -> Option<Request> {

@@ -27,12 +27,12 @@ impl Board {
         let wait_ms = params.wait_ms.map_or(0, callboard_protocol::WaitMs::get);
         let terms = terms(call, &params);
         if self.locks.find_same(&request).is_some() {
-            return self.grant(call.now, request, terms, 0).map(Verdict::Done);
+            return self.grant_at_once(call.now, request, terms);
         }
         self.check_memory()?;
         let conflicts = self.locks.conflicts(Some(&request.agent), &request.names, request.mode);
         if conflicts.is_empty() {
-            return self.grant(call.now, request, terms, 0).map(Verdict::Done);
+            return self.grant_at_once(call.now, request, terms);
         }
         if wait_ms == 0 {
             return Err(self.lock_held(call.now, &request.names, &conflicts));
@@ -141,9 +141,7 @@ impl Board {
     pub(crate) fn lock_extend(&mut self, call: &Call, params: &Extend) -> Result<Extended, Error> {
         let lease = self.own_lock(call, params.token)?;
         let ttl_ms = params.ttl_ms.map(callboard_protocol::TtlMs::get).or(lease.ttl_ms);
-        let due = self.leases.extend(&mut self.deadlines, params.token, call.now.monotonic, ttl_ms);
-        self.next_revision();
-        self.record_lock(call.now, params.token);
+        let due = self.extend_lock(call.now, params.token, ttl_ms);
         Ok(Extended { expires_at: due.map(|due| call.now.unix_of(due)) })
     }
 

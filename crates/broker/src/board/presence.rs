@@ -41,6 +41,9 @@ impl Board {
     /// Begins an agent's presence, unless it lasts already.
     pub(crate) fn sign_in(&mut self, now: Now, name: &AgentName) {
         self.insert_agent(now, name);
+        if self.agents.find(name).is_some_and(|agent| agent.live && !agent.is_live_at(now.monotonic)) {
+            self.presence_ran_out(now, name);
+        }
         let sessions: Vec<_> = self.sessions.of_agent(name).collect();
         for id in &sessions {
             if let Some(session) = self.sessions.table.get_mut(id) {
@@ -109,8 +112,8 @@ impl Board {
     }
 
     fn end_presence(&mut self, now: Now, name: &AgentName, why: LeftWhy) {
+        let forget_due = self.last_seen(name).plus_ms(FORGET_AGENT_MS).max(now.monotonic);
         let deadlines = &mut self.deadlines;
-        let forget_due = now.monotonic.plus_ms(FORGET_AGENT_MS);
         let left = self.agents.change(name, |agent| {
             deadlines.change(agent.presence_due.take(), None, Deadline::Presence(name.clone()));
             if !std::mem::replace(&mut agent.live, false) {
@@ -149,11 +152,11 @@ impl Board {
             self.agents.change(name, |agent| agent.forget_due = Some(due));
             return;
         }
-        self.drop_agent(name);
+        self.drop_agent(now, name);
     }
 
     /// Takes a name out of the table for good.
-    pub(crate) fn drop_agent(&mut self, name: &AgentName) {
+    pub(crate) fn drop_agent(&mut self, now: Now, name: &AgentName) {
         let Some(agent) = self.agents.remove(name) else {
             return;
         };
@@ -162,6 +165,7 @@ impl Board {
         self.inboxes.forget_if_empty(name);
         self.next_revision();
         self.record(Record::AgentEnded(name.clone()));
+        self.tail(now, Area::Agent, "forgotten", name, Some(name), || None);
     }
 
     /// When an agent last called, through whichever session.
@@ -211,11 +215,15 @@ impl Board {
     }
 
     /// How many locks an agent holds.
-    pub(crate) fn lock_count(&self, name: &AgentName) -> usize {
+    pub(crate) fn lock_count(&self, now: Now, name: &AgentName) -> usize {
         let tokens = self.leases.of_agent(name);
         tokens
             .iter()
-            .filter(|token| self.leases.find(**token).is_some_and(|l| l.kind == LeaseKind::Lock))
+            .filter(|token| {
+                self.leases
+                    .find(**token)
+                    .is_some_and(|lease| lease.kind == LeaseKind::Lock && !lease.is_overdue(now.monotonic))
+            })
             .count()
     }
 }

@@ -9,7 +9,7 @@ use crate::now::Now;
 use crate::session::SessionId;
 
 /// How many overdue deadlines a call works off on its way.
-const DEADLINES_PER_CALL: usize = 16;
+pub(crate) const DEADLINES_PER_CALL: usize = 16;
 
 impl Board {
     /// Carries out one call of a session. `request` is its id; a notification has none.

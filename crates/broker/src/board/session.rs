@@ -7,6 +7,7 @@ use callboard_protocol::methods::session::{Program, Unsubscribe};
 use callboard_protocol::methods::{Empty, session};
 use callboard_protocol::names::AgentName;
 
+use crate::board::route::DEADLINES_PER_CALL;
 use crate::board::{Board, Call, limit_exceeded, not_found};
 use crate::deadlines::Deadline;
 use crate::effects::{Outgoing, Output};
@@ -43,6 +44,7 @@ impl Board {
     /// # Errors
     /// `limit_exceeded` when its agent would be one too many.
     pub fn open_session(&mut self, now: Now, open: OpenSession) -> Result<OpenedSession, Error> {
+        self.advance(now, DEADLINES_PER_CALL);
         let OpenSession { id, resume_token, agent, client } = open;
         if let Some(agent) = &agent {
             self.check_agent_limit(agent)?;
@@ -82,6 +84,7 @@ impl Board {
         resume_token: &str,
         open: &session::Open,
     ) -> Result<Option<OpenedSession>, Error> {
+        self.advance(now, DEADLINES_PER_CALL);
         let Some(session) = self.sessions.table.get(&id) else {
             return Ok(None);
         };
@@ -99,7 +102,7 @@ impl Board {
                 "the session to resume acts for another agent: leave `agent` out, or open a new session";
             return Err(Error::new(ErrorKind::InvalidParams, message).with("member", "agent"));
         }
-        self.lose_connection(now, id);
+        self.withdraw_waits(now, id);
         let Some(session) = self.sessions.table.get_mut(&id) else {
             return Ok(None);
         };
@@ -107,8 +110,8 @@ impl Board {
             self.deadlines.clear(due, Deadline::Grace(id));
         }
         session.link = Link::Connected;
-        session.last_call = now;
         session.paused = false;
+        self.note_call(now, id)?;
         self.push_leased_again(now, id);
         self.feed_takers(now, id);
         Ok(Some(self.opened(id)))
@@ -151,7 +154,10 @@ impl Board {
 
     /// `session.close`: ends a session, and with `leave` its agent's presence and agent-bound leases.
     pub fn close_session(&mut self, now: Now, id: SessionId, leave: bool) {
-        let agent = self.sessions.table.get(&id).and_then(|session| session.agent.clone());
+        let agent = self.sessions.table.get_mut(&id).and_then(|session| {
+            session.last_call = now;
+            session.agent.clone()
+        });
         self.end_session(now, id);
         if let Some(agent) = agent.filter(|_| leave) {
             self.leave(now, &agent, LeftWhy::Closed);
@@ -160,9 +166,10 @@ impl Board {
 
     /// `session.cancel`: whether a request with this id waited; it ends with `cancelled`.
     pub fn cancel(&mut self, now: Now, id: SessionId, request: &RequestId) -> bool {
-        let Some(session) = self.sessions.table.get(&id) else {
+        let Some(session) = self.sessions.table.get_mut(&id) else {
             return false;
         };
+        session.last_call = now;
         let wait = session
             .waits
             .iter()
@@ -170,10 +177,7 @@ impl Board {
             .find(|wait| self.waits.find(*wait).is_some_and(|wait| wait.request == *request));
         let Some(wait) = wait else { return false };
         let error = Error::new(ErrorKind::Cancelled, "cancelled by session.cancel; nothing was changed");
-        let request = request.clone();
-        self.withdraw_wait(now, wait);
-        let what = Outgoing::Reply { id: request, result: Box::new(Err(error)), reply_message: None };
-        self.effects.outputs.push(Output { session: id, what });
+        self.refuse_wait(now, wait, error);
         true
     }
 
@@ -263,7 +267,7 @@ impl Board {
         };
         match subscription.to {
             Subscribed::Watch(watch) => self.watches.remove(&watch.scope, id, number),
-            Subscribed::Inbox(_) => self.inboxes.remove_taker(id, number),
+            Subscribed::Inbox => self.inboxes.remove_taker(id, number),
             Subscribed::Topic => self.topics.remove(id, number),
             Subscribed::Agents => {
                 self.agents.watchers.remove(&(id, number));
@@ -278,6 +282,31 @@ impl Board {
             return Ok(Empty {});
         }
         Err(not_found("subscription", format!("this session has no subscription {}", params.subscription)))
+    }
+
+    /// Takes a session's agent away, on record too.
+    pub(crate) fn remove_agent_of_session(&mut self, id: SessionId) {
+        self.sessions.set_agent(id, None);
+        let is_lasting = self.sessions.table.get(&id).is_some_and(Session::is_lasting);
+        if is_lasting {
+            self.record_session(id);
+        } else {
+            self.record(Record::SessionEnded(id));
+        }
+    }
+
+    /// Refuses what a session waits for, as its agent is removed.
+    pub(crate) fn refuse_waits(&mut self, now: Now, id: SessionId) {
+        let session = self.sessions.table.get(&id);
+        let waits: Vec<WaitId> =
+            session.map_or_else(Vec::new, |session| session.waits.iter().copied().collect());
+        for wait in waits {
+            let error = Error::new(
+                ErrorKind::AgentRequired,
+                "this session's agent was removed: call agent.register, then ask again",
+            );
+            self.refuse_wait(now, wait, error);
+        }
     }
 
     /// Records a session that outlives its connection.

@@ -9,6 +9,7 @@ use callboard_protocol::revision::Revision;
 
 use crate::board::Board;
 use crate::board::lock_grants::Ending;
+use crate::inbox::queue::Inbox;
 use crate::now::Now;
 
 /// What a board holds, in numbers.
@@ -41,8 +42,24 @@ impl Board {
             locks: self.lock_grants.len(),
             waiters: self.locks.waiter_count(),
             tasks: 0,
-            inbox: self.inboxes.stats(now),
+            inbox: self.inbox_stats(now),
         }
+    }
+
+    fn inbox_stats(&self, now: Now) -> InboxStats {
+        let mut stats = InboxStats::default();
+        let mut oldest: Option<u64> = None;
+        for name in self.inboxes.names() {
+            let counts = self.inboxes.counts(name);
+            stats.queued += counts.queued;
+            stats.leased += counts.leased;
+            stats.dead += counts.dead;
+            let id = self.inboxes.inbox(name).and_then(Inbox::oldest_queued);
+            let sent_at = id.and_then(|id| self.inboxes.find(id)).map(|stored| stored.header.sent_at);
+            oldest = oldest.into_iter().chain(sent_at).min();
+        }
+        stats.oldest_ms = oldest.map(|sent_at| now.unix_ms.saturating_sub(sent_at));
+        stats
     }
 
     /// `namespace.clear`: everything goes but the revision counter and the sessions, with their agents. Gives how many
@@ -63,7 +80,7 @@ impl Board {
             };
             self.end_lock(now, *token, ending);
         }
-        let messages = self.clear_messages(now);
+        let messages = self.clear_messages();
         let agents: Vec<AgentName> = self
             .agents
             .iter_after(None)
@@ -72,7 +89,7 @@ impl Board {
             .collect();
         for name in &agents {
             self.leave(now, name, callboard_protocol::event::LeftWhy::Removed);
-            self.drop_agent(name);
+            self.drop_agent(now, name);
         }
         keys.len() + tokens.len() + messages + agents.len()
     }

@@ -1,5 +1,6 @@
 //! What happens because time passes: one place that works off the deadlines, in slices.
 
+use callboard_protocol::error::Error;
 use callboard_protocol::event::{DeadlineSoon, Event, LeaseKind};
 use callboard_protocol::methods::message::Stale;
 use callboard_protocol::revision::Token;
@@ -35,6 +36,7 @@ impl Board {
             Deadline::Message(id) => self.message_ran_out(now, id),
             Deadline::ForgetMessage(id) => self.forget_message(id),
             Deadline::ForgetDedupe(id) => self.forget_dedupe(id),
+            Deadline::Feed(session) => self.feed_takers(now, session),
         }
     }
 
@@ -47,15 +49,25 @@ impl Board {
         }
     }
 
-    /// Withdraws a wait whose connection is gone, or that was cancelled. Nothing has changed but the queue.
+    /// Withdraws a wait whose connection is gone. Nothing has changed but the queue.
     pub(crate) fn withdraw_wait(&mut self, now: Now, id: WaitId) {
+        self.forget_wait(now, id);
+        self.end_wait(id);
+    }
+
+    /// Withdraws a wait and answers it with an error.
+    pub(crate) fn refuse_wait(&mut self, now: Now, id: WaitId, error: Error) {
+        self.forget_wait(now, id);
+        self.answer(id, Err(error));
+    }
+
+    fn forget_wait(&mut self, now: Now, id: WaitId) {
         match self.waits.find(id).map(|wait| wait.kind) {
             Some(WaitKind::Lock) => self.withdraw_lock_wait(now, id),
             Some(WaitKind::Receive) => self.withdraw_receive(id),
             Some(WaitKind::Request) => self.withdraw_request(id),
             None => {}
         }
-        self.end_wait(id);
     }
 
     fn lease_ran_out(&mut self, now: Now, token: Token) {
@@ -70,7 +82,9 @@ impl Board {
         let Some(lease) = self.leases.find(token) else {
             return;
         };
-        let Some(due) = lease.due else { return };
+        let Some(due) = lease.due.filter(|due| *due > now.monotonic) else {
+            return;
+        };
         let is_lock = lease.kind == LeaseKind::Lock;
         let id = if is_lock { None } else { self.inboxes.message_of(token) };
         let event = DeadlineSoon {

@@ -14,12 +14,33 @@ use callboard_protocol::revision::Revision;
 
 use crate::board::kv::{check_revision, check_set, wire_bytes};
 use crate::board::{Board, Call, invalid_params};
+use crate::now::Now;
 
-/// A key as the operations so far would leave it.
-#[derive(Debug, Clone)]
-enum Planned {
-    Set(Json),
-    Deleted,
+/// What the operations so far would leave behind.
+#[derive(Debug, Default)]
+struct Plan<'a> {
+    /// The keys that they change, with revision and value; absent ones with revision 0.
+    keys: BTreeMap<&'a Key, (Revision, Option<Json>)>,
+    /// The revision of the last change.
+    revision: Revision,
+    /// How many keys there would be more (or fewer) than before, and at most on the way.
+    growth: isize,
+    growth_max: isize,
+    has_sets: bool,
+    reply_bytes: usize,
+}
+
+impl<'a> Plan<'a> {
+    fn change(&mut self, key: &'a Key, was_there: bool, value: Option<Json>) {
+        self.growth += isize::from(value.is_some()) - isize::from(was_there);
+        self.growth_max = self.growth_max.max(self.growth);
+        self.has_sets |= value.is_some();
+        if was_there || value.is_some() {
+            self.revision.0 += 1;
+        }
+        let revision = if value.is_some() { self.revision } else { Revision(0) };
+        self.keys.insert(key, (revision, value));
+    }
 }
 
 impl Board {
@@ -42,54 +63,62 @@ impl Board {
     }
 
     fn check_operations(&mut self, call: &Call, operations: &[Operation]) -> Result<(), Error> {
-        let mut planned: BTreeMap<&Key, Planned> = BTreeMap::new();
-        // No key can be at this revision yet, so `if_revision` on a key set before in the same transaction never holds.
-        let fresh = Revision(self.revision.0 + 1);
-        let mut reply_bytes = 0;
-        let mut new_keys = 0;
-        let mut grows = false;
         for operation in operations {
-            let key = match operation {
-                Operation::Set(set) => &set.key,
-                Operation::Delete(delete) => &delete.key,
-                Operation::Get(get) => &get.key,
-            };
-            let present = match planned.get(key) {
-                Some(Planned::Set(_)) => fresh,
-                Some(Planned::Deleted) => Revision(0),
-                None => self.present_revision(call.now, key),
-            };
-            match operation {
-                Operation::Set(set) => {
-                    check_set(set, present)?;
-                    self.check_if_lock(call, set.if_lock.as_ref())?;
-                    new_keys += usize::from(present.0 == 0);
-                    grows = true;
-                    reply_bytes += wire_bytes(key, None);
-                    planned.insert(key, Planned::Set(set.value.clone()));
-                }
-                Operation::Delete(delete) => {
-                    check_revision(key, delete.if_revision, present)?;
-                    self.check_if_lock(call, delete.if_lock.as_ref())?;
-                    reply_bytes += wire_bytes(key, None);
-                    planned.insert(key, Planned::Deleted);
-                }
-                Operation::Get(_) => {
-                    let stored =
-                        || self.keyspace.live(key, call.now.monotonic).map(|entry| entry.value.clone());
-                    let value = match planned.get(key) {
-                        Some(Planned::Set(value)) => Some(value.clone()),
-                        Some(Planned::Deleted) => None,
-                        None => stored(),
-                    };
-                    reply_bytes += wire_bytes(key, value.as_ref());
-                }
+            self.end_overdue_of(call.now, operation);
+        }
+        let mut plan = Plan { revision: self.revision, ..Plan::default() };
+        for operation in operations {
+            self.plan(call, operation, &mut plan)?;
+        }
+        if plan.has_sets {
+            self.check_growth_of_keys(usize::try_from(plan.growth_max).unwrap_or_default())?;
+        }
+        self.check_reply_bytes(plan.reply_bytes)
+    }
+
+    /// Ends what is overdue of what an operation looks at, so that the revisions to come are known.
+    fn end_overdue_of(&mut self, now: Now, operation: &Operation) {
+        let (key, if_lock) = match operation {
+            Operation::Set(set) => (&set.key, set.if_lock.as_ref()),
+            Operation::Delete(delete) => (&delete.key, delete.if_lock.as_ref()),
+            Operation::Get(get) => (&get.key, None),
+        };
+        self.expire_if_overdue(now, key);
+        if let Some(if_lock) = if_lock {
+            self.end_if_overdue(now, if_lock.token);
+        }
+    }
+
+    fn plan<'a>(&mut self, call: &Call, operation: &'a Operation, plan: &mut Plan<'a>) -> Result<(), Error> {
+        match operation {
+            Operation::Set(set) => {
+                let (present, _) = self.planned(call.now, &set.key, plan);
+                check_set(set, present)?;
+                self.check_if_lock(call, set.if_lock.as_ref())?;
+                plan.reply_bytes += wire_bytes(&set.key, None);
+                plan.change(&set.key, present.0 != 0, Some(set.value.clone()));
+            }
+            Operation::Delete(delete) => {
+                let (present, _) = self.planned(call.now, &delete.key, plan);
+                check_revision(&delete.key, delete.if_revision, present)?;
+                self.check_if_lock(call, delete.if_lock.as_ref())?;
+                plan.reply_bytes += wire_bytes(&delete.key, None);
+                plan.change(&delete.key, present.0 != 0, None);
+            }
+            Operation::Get(get) => {
+                let (_, value) = self.planned(call.now, &get.key, plan);
+                plan.reply_bytes += wire_bytes(&get.key, value.as_ref());
             }
         }
-        if grows {
-            self.check_growth_of_keys(new_keys)?;
-        }
-        self.check_reply_bytes(reply_bytes)
+        Ok(())
+    }
+
+    /// A key's revision and value as the operations so far would leave them.
+    fn planned(&self, now: Now, key: &Key, plan: &Plan<'_>) -> (Revision, Option<Json>) {
+        plan.keys.get(key).cloned().unwrap_or_else(|| {
+            let entry = self.keyspace.live(key, now.monotonic);
+            entry.map_or_else(Default::default, |entry| (entry.revision, Some(entry.value.clone())))
+        })
     }
 
     fn carry_out(&mut self, call: &Call, operation: Operation) -> Result<Json, Error> {

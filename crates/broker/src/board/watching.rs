@@ -40,7 +40,7 @@ impl Board {
         }
         let revision = self.revision;
         let walk = initial.then_some(InitialWalk { cursor: None, revision });
-        let watch = Watch { scope: scope.clone(), walk };
+        let watch = Watch { scope: scope.clone(), walk, first: params.from_revision.unwrap_or_default() };
         let subscription = self.subscribe(call, Subscribed::Watch(watch))?;
         self.watches.insert(&scope, call.session, subscription);
         if let Some(from) = params.from_revision {
@@ -79,6 +79,9 @@ impl Board {
         }
         let body = change.body(now.monotonic);
         for (session, subscription) in watchers {
+            if !self.is_wanted(session, subscription, change) {
+                continue;
+            }
             if let Some(before) = before
                 && self.is_untold(session, subscription, &change.key, before)
             {
@@ -88,6 +91,12 @@ impl Board {
             }
             self.push_change(session, subscription, body.clone(), change);
         }
+    }
+
+    fn is_wanted(&mut self, session: SessionId, number: SubscriptionId, change: &KeyChange) -> bool {
+        self.sessions.subscription(session, number).is_some_and(
+            |subscription| matches!(&subscription.to, Subscribed::Watch(watch) if watch.first <= change.revision),
+        )
     }
 
     /// Whether a watch's initial walk has still to tell this state of a key.
@@ -109,7 +118,7 @@ impl Board {
         let walking =
             session.subscriptions.iter().find_map(|(number, subscription)| match &subscription.to {
                 Subscribed::Watch(Watch { walk: Some(_), .. }) => Some(*number),
-                Subscribed::Watch(_) | Subscribed::Inbox(_) | Subscribed::Topic => None,
+                Subscribed::Watch(_) | Subscribed::Inbox | Subscribed::Topic => None,
                 Subscribed::Agents | Subscribed::Tail(_) => None,
             });
         let Some(number) = walking else { return };

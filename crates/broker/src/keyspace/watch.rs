@@ -55,6 +55,8 @@ pub struct Watch {
     pub scope: Scope,
     /// The initial walk, until it is done.
     pub walk: Option<InitialWalk>,
+    /// The first revision wanted; it may be one to come.
+    pub first: Revision,
 }
 
 /// Who watches what.

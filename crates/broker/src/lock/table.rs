@@ -102,14 +102,16 @@ impl LockTable {
     }
 
     /// Adds a grant, under a fresh token, that nothing is in the way of and that [`LockTable::find_same`] doesn't
-    /// have. Gives the waiters it blocks, ascending.
+    /// have. Gives the waiters it blocks that no other grant of the agent blocked before, ascending.
     pub fn grant(&mut self, token: u64, request: Request) -> Vec<u64> {
         let blocked = self.waiting.conflicting(Some(&request.agent), &request.names, request.mode);
+        let mut newcomers = blocked.clone();
+        newcomers.retain(|&waiter| !self.waits.yields(waiter, &request.agent));
         self.waits.block(token, &request.agent, &blocked);
         self.by_request.insert(request.clone(), token);
         self.by_agent.entry(request.agent.clone()).or_default().insert(token);
         self.granted.insert(token, request);
-        blocked
+        newcomers
     }
 
     /// The request that was granted under `token`.

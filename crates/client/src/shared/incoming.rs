@@ -37,7 +37,7 @@ impl Shared {
     pub(crate) fn dispatch(&self, frame: &Bytes) -> Result<(), String> {
         match Incoming::parse(frame) {
             Ok(Incoming::Response { id: Some(id), outcome }) => {
-                self.answer(&id, outcome.map(|raw| frame.slice_ref(raw.get().as_bytes())))
+                self.answer(&id, outcome.map(|raw| frame.slice_ref(raw.get().as_bytes())));
             }
             Ok(Incoming::Event { params }) => self.event(params),
             // Nobody can tell whose request it was, so nobody may go on waiting.
@@ -126,18 +126,19 @@ impl Shared {
         }
     }
 
-    /// Waits until there is something to write, and takes it in exchange for the empty `spare`; `None` when nothing will be.
-    pub(crate) async fn unsent(&self, spare: &mut Vec<u8>) -> Option<()> {
+    /// Waits until there is something to write, and takes it in exchange for the empty `spare`; false when nothing
+    /// will be.
+    pub(crate) async fn unsent(&self, spare: &mut Vec<u8>) -> bool {
         loop {
             {
                 let mut state = self.lock();
                 if !state.unsent.is_empty() {
                     std::mem::swap(&mut state.unsent, spare);
                     self.drained.notify_waiters();
-                    return Some(());
+                    return true;
                 }
                 if state.phase == Phase::Closing {
-                    return None;
+                    return false;
                 }
             }
             self.changed.notified().await;

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::json::{Json, clearable};
+use crate::limits::LABELS_MAX;
 use crate::names::{AgentName, Label, Role};
 use crate::params::{ListLimit, Params, TtlMs};
 use crate::scalar::{Object, Scalar};
@@ -13,6 +14,7 @@ use crate::scalar::{Object, Scalar};
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "AgentStatus")]
 pub enum Status {
     /// Free.
     #[default]
@@ -37,6 +39,7 @@ pub struct Register {
     pub role: Option<Role>,
     /// What it can do.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = LABELS_MAX))]
     pub capabilities: Option<Vec<Label>>,
     /// What it is, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,6 +97,7 @@ pub struct Update {
     pub role: Option<Option<Role>>,
     /// What it can do.
     #[serde(default, deserialize_with = "clearable::deserialize", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = LABELS_MAX))]
     pub capabilities: Option<Option<Vec<Label>>>,
     /// Anything else, an object.
     #[serde(default, deserialize_with = "clearable::deserialize", skip_serializing_if = "Option::is_none")]

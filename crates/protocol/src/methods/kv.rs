@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::json::{Json, clearable, present};
+use crate::limits::{GET_MANY_KEYS_MAX, TXN_OPS_MAX};
 use crate::names::{AgentName, Key};
 use crate::params::{ListLimit, Params, TtlMs, objects, optional_object};
 use crate::revision::{Revision, Token};
@@ -89,7 +90,8 @@ pub struct GetResult {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GetMany {
-    /// The keys.
+    /// The keys, at most 1000.
+    #[schemars(length(max = GET_MANY_KEYS_MAX))]
     pub keys: Vec<Key>,
 }
 
@@ -189,6 +191,7 @@ pub struct IncrementResult {
 /// `kv.expire`: changes the TTL alone; not the revision, and watchers hear nothing.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("required" = ["key", "ttl_ms"]))]
 pub struct Expire {
     /// The key.
     pub key: Key,
@@ -232,11 +235,14 @@ pub enum Operation {
 pub struct Txn {
     /// The conditions.
     #[serde(default, rename = "if", deserialize_with = "objects", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = TXN_OPS_MAX))]
     pub conditions: Vec<Condition>,
     /// What to do when all hold.
+    #[schemars(length(max = TXN_OPS_MAX))]
     pub then: Vec<Operation>,
     /// What to do otherwise.
     #[serde(default, rename = "else", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = TXN_OPS_MAX))]
     pub otherwise: Option<Vec<Operation>>,
 }
 

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::limits::LOCK_KEYS_MAX;
 use crate::names::AgentName;
 use crate::params::{ListLimit, TtlMs, WaitMs};
 use crate::revision::Token;
@@ -35,6 +36,7 @@ pub enum Bind {
 #[serde(deny_unknown_fields)]
 pub struct Acquire {
     /// 1 to 64 names or patterns.
+    #[schemars(length(min = 1, max = LOCK_KEYS_MAX))]
     pub keys: Vec<String>,
     /// Default exclusive.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -135,8 +137,9 @@ pub struct Release {
     /// The grant's token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Token>,
-    /// Names.
+    /// 1 to 64 names or patterns.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = LOCK_KEYS_MAX))]
     pub keys: Option<Vec<String>>,
 }
 
@@ -152,6 +155,7 @@ pub struct Released {
 #[serde(deny_unknown_fields)]
 pub struct Check {
     /// 1 to 64 names or patterns.
+    #[schemars(length(min = 1, max = LOCK_KEYS_MAX))]
     pub keys: Vec<String>,
     /// Default exclusive.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -171,9 +171,15 @@ impl Both {
     }
 
     fn grant(&mut self, token: u64, request: Request) {
-        let blocked = self.model.waiters.iter().filter(|(_, waiter)| in_conflict(waiter, &request));
-        let blocked: Vec<u64> = blocked.map(|(&id, _)| id).collect();
-        assert_eq!(self.table.grant(token, request.clone()), blocked);
+        let own = self.model.grants.values().filter(|grant| grant.agent == request.agent);
+        let was_blocked = |waiter: &Request| own.clone().any(|grant| in_conflict(grant, waiter));
+        let newcomers = self
+            .model
+            .waiters
+            .iter()
+            .filter(|(_, waiter)| in_conflict(waiter, &request) && !was_blocked(waiter));
+        let newcomers: Vec<u64> = newcomers.map(|(&id, _)| id).collect();
+        assert_eq!(self.table.grant(token, request.clone()), newcomers);
         self.model.grants.insert(token, request);
     }
 

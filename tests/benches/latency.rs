@@ -1,0 +1,50 @@
+//! Round trips of `kv.set` and `kv.get` beside an echo of the same sizes.
+
+use std::time::{Duration, Instant};
+
+use crate::peers::Peer;
+use crate::rig::{Raw, Rig, frame, percentile};
+
+const GROUPS: usize = 400;
+const PER_GROUP: usize = 50;
+
+/// Prints a line for each method.
+pub fn run(rig: &Rig) {
+    let peer = Peer::Echo.start(rig);
+    let (mut daemon, mut echo) = (rig.connect(), peer.connect());
+    let value = "v".repeat(100);
+    println!(
+        "round trip, one client, 100-byte value        p50 us   p99 us   echo p50   echo p99   p50 ratio"
+    );
+    for (method, params) in [
+        ("kv.set", format!(r#"{{"key":"bench/latency","value":"{value}"}}"#)),
+        ("kv.get", r#"{"key":"bench/latency"}"#.to_owned()),
+    ] {
+        let request = daemon.frame(method, &params);
+        daemon.send(&request);
+        let reply_bytes = daemon.receive().len();
+        // The echo carries as many bytes there and back together as the daemon does.
+        let probe = frame(&vec![b' '; (request.len() - 4 + reply_bytes) / 2]);
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for _ in 0..GROUPS {
+            round_trips(&mut daemon, &request, &mut ours);
+            round_trips(&mut echo, &probe, &mut theirs);
+        }
+        let (p50, p99) = (percentile(&mut ours, 0.5), percentile(&mut ours, 0.99));
+        let (echo_p50, echo_p99) = (percentile(&mut theirs, 0.5), percentile(&mut theirs, 0.99));
+        println!(
+            "  {method:<42} {p50:>8.1} {p99:>8.1} {echo_p50:>10.1} {echo_p99:>10.1} {:>11.2}",
+            p50 / echo_p50
+        );
+    }
+    println!();
+}
+
+fn round_trips(raw: &mut Raw, request: &[u8], times: &mut Vec<Duration>) {
+    for _ in 0..PER_GROUP {
+        let start = Instant::now();
+        raw.send(request);
+        raw.skip(1);
+        times.push(start.elapsed());
+    }
+}

@@ -1,0 +1,33 @@
+//! The `callboard` binary of the profile under test, built once a run.
+//!
+//! Cargo hands a test only the binaries of its own package, so this one is asked for here; when it is fresh, that takes a
+//! moment.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The path of the binary.
+pub fn callboard() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(build)
+}
+
+fn build() -> PathBuf {
+    let test = std::env::current_exe().expect("the test has a path");
+    // target/PROFILE/deps/e2e-HASH
+    let directory = test.ancestors().nth(2).expect("the test lies in target");
+    let profile = match directory.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(profile) => profile,
+    };
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = Command::new(cargo)
+        .args(["build", "--quiet", "--locked", "--package", "callboard", "--profile", profile])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()
+        .expect("cargo runs");
+    let log = String::from_utf8_lossy(&built.stderr);
+    assert!(built.status.success(), "callboard does not build:\n{log}");
+    directory.join(format!("callboard{}", std::env::consts::EXE_SUFFIX))
+}

@@ -1,0 +1,42 @@
+//! What every test needs: the real binary, a home of its own, a client that shows each byte.
+//!
+//! Invariant: nothing here waits for a fixed time, and nothing waits for ever: what does not come within [`PATIENCE`]
+//! fails its test with what was waited for. Whatever a test starts ends with it.
+
+mod binary;
+mod daemon;
+mod home;
+mod raw;
+
+use std::time::{Duration, Instant};
+
+pub use binary::callboard;
+pub use daemon::Daemon;
+pub use home::Home;
+pub use raw::{Framing, Raw, deeply};
+
+/// How long anything may take before the test fails: far more than a busy machine needs.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two looks at something that announces itself to nobody.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+/// Looks until `look` finds something.
+#[track_caller]
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}
+
+/// Memory of a process in KiB; 0 where the system does not tell it in a file.
+pub fn resident_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+    kib.unwrap_or(0)
+}
