@@ -96,11 +96,7 @@ impl Client {
             reply,
         };
         self.handle.shared().send(method, params, Some(waiter))?;
-<<<<<<< HEAD
-        answer.await.unwrap_or_else(|_| Err(ClientError::disconnected(&"this client is gone".into())))
-=======
         answer.await.unwrap_or_else(|_| Err(ClientError::closed()))
->>>>>>> main
     }
 
     /// The events of no subscription (`lock.lost`, `lock.contended`, `deadline_soon`, `server.stopping`). The first stream asked
@@ -123,14 +119,8 @@ impl Client {
         closed.map(drop)
     }
 
-<<<<<<< HEAD
-impl Renewal {
-    fn new<P: Serialize + ?Sized>(method: &'static str, params: &P) -> Result<Self, ClientError> {
-        Ok(Self { method, params: Json::from_value(params)? })
-=======
     pub(crate) fn shared(&self) -> Arc<Shared> {
         Arc::clone(self.handle.shared())
->>>>>>> main
     }
 }
 

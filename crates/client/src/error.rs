@@ -140,14 +140,11 @@ impl ClientError {
 
     pub(crate) fn disconnected(reason: &Arc<str>) -> Self {
         Self::Disconnected { reason: Arc::clone(reason) }
-<<<<<<< HEAD
-=======
     }
 
     /// For what is asked of a client that was closed.
     pub(crate) fn closed() -> Self {
         Self::Disconnected { reason: "this client was closed".into() }
->>>>>>> main
     }
 
     pub(crate) fn decode(method: &str, error: &serde_json::Error) -> Self {
