@@ -59,6 +59,14 @@ pub fn format_ms(ms: u64) -> String {
     }
 }
 
+/// What is left of a time that runs down, for a person: rounded up, so that a fresh 5 m reads `5m`.
+pub fn format_left_ms(ms: u64) -> String {
+    if ms < 1_000 {
+        return format_ms(ms);
+    }
+    format_ms(ms.div_ceil(1_000) * 1_000)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,5 +111,7 @@ mod tests {
         ] {
             assert_eq!(format_ms(ms), text);
         }
+        assert_eq!(format_left_ms(299_995), "5m");
+        assert_eq!(format_left_ms(999), "999ms");
     }
 }

@@ -102,6 +102,14 @@ impl Failure {
         self
     }
 
+    /// The same failure, in other words.
+    pub fn saying(mut self, why: &str) -> Self {
+        if let Self::Told(report) = &mut self {
+            report.why = why.to_owned();
+        }
+        self
+    }
+
     /// The same failure with more lines for people.
     pub fn with_details(mut self, lines: Vec<String>) -> Self {
         if let Self::Told(report) = &mut self {

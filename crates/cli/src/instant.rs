@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::duration::format_ms;
+use crate::duration::{format_left_ms, format_ms};
 
 /// Unix milliseconds now.
 pub fn now_ms() -> u64 {
@@ -15,11 +15,16 @@ pub fn ago(at: u64) -> String {
     format!("{} ago", format_ms(now_ms().saturating_sub(at)))
 }
 
+/// What is left until the instant `at`.
+pub fn left(at: u64) -> String {
+    format_left_ms(at.saturating_sub(now_ms()))
+}
+
 /// How long a lease still runs that ends at the instant `expires_at`.
 pub fn remaining(expires_at: Option<u64>) -> String {
     match expires_at {
         None => "until released".to_owned(),
-        Some(at) => format!("for {}", format_ms(at.saturating_sub(now_ms()))),
+        Some(at) => format!("for {}", left(at)),
     }
 }
 
@@ -38,7 +43,7 @@ mod tests {
     fn instants_are_told_relative_to_now() {
         assert_eq!(remaining(None), "until released");
         assert_eq!(remaining(Some(1)), "for 0ms");
-        assert_eq!(remaining(Some(now_ms() + 300_500)), "for 5m");
+        assert_eq!(remaining(Some(now_ms() + 300_000)), "for 5m");
         assert!(ago(now_ms()).ends_with("ms ago"));
     }
 

@@ -8,6 +8,8 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use callboard_protocol::Json;
 use serde::Serialize;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 use crate::failure::{Failure, Report};
 use crate::table::Table;
@@ -95,6 +97,20 @@ impl Output {
         } else {
             self.line(format_args!("{text}"))
         }
+    }
+
+    /// Waits until whoever reads standard output went away, as `head` does when it has enough: a verb that listens would
+    /// notice only at the next event. Never ends where standard output is a file.
+    pub async fn reader_left(self) {
+        if let Ok(stdout) = AsyncFd::with_interest(io::stdout(), Interest::WRITABLE) {
+            while let Ok(mut guard) = stdout.writable().await {
+                if guard.ready().is_write_closed() {
+                    return;
+                }
+                guard.clear_ready();
+            }
+        }
+        std::future::pending().await
     }
 
     /// Prints a table, or `none` when it is empty.

@@ -47,7 +47,7 @@ pub async fn print_events<V: Verb>(
             let mut stream = session.subscribe(what, params).await?;
             let mut missing = until.count;
             while missing != Some(0) {
-                let event = next_event(what, &mut stream, until.wait).await?;
+                let event = next_event(what, output, &mut stream, until.wait).await?;
                 if output.is_json() {
                     output.json(&event.params)?;
                 } else if let Some(gap) = event.as_kind::<Gap>() {
@@ -67,17 +67,24 @@ pub async fn print_events<V: Verb>(
 /// The next event.
 ///
 /// # Errors
-/// When there is none in time, or the daemon is gone.
+/// When there is none in time, the daemon is gone, or nobody reads the output any more.
 pub async fn next_event(
     what: &str,
+    output: Output,
     stream: &mut EventStream,
     wait: Option<WaitMs>,
 ) -> Result<Event, Failure> {
-    let event = match wait {
-        None => stream.next().await,
-        Some(wait) => tokio::time::timeout(Duration::from_millis(wait.get()), stream.next())
-            .await
-            .map_err(|_elapsed| Failure::new(Exit::Timeout, what, "nothing came in time"))?,
+    let out_of_time = async {
+        match wait {
+            Some(wait) => tokio::time::sleep(Duration::from_millis(wait.get())).await,
+            None => std::future::pending().await,
+        }
+    };
+    let event = tokio::select! {
+        biased;
+        event = stream.next() => event,
+        () = out_of_time => return Err(Failure::new(Exit::Timeout, what, "nothing came in time")),
+        () = output.reader_left() => return Err(Failure::ReaderLeft),
     };
     event.ok_or_else(|| match stream.end() {
         Some(error) => Failure::client(what, error),

@@ -7,7 +7,7 @@ use callboard_protocol::{Key, Revision, TtlMs};
 use clap::{Args, Subcommand};
 
 use crate::context::Context;
-use crate::duration::{format_ms, parse_ttl};
+use crate::duration::{format_left_ms, parse_ttl};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, or_dash};
@@ -214,7 +214,7 @@ async fn increment(args: IncrArgs, context: &Context) -> Result<Exit, Failure> {
 }
 
 fn ttl(ttl_ms: Option<u64>) -> String {
-    or_dash(ttl_ms.map(format_ms))
+    or_dash(ttl_ms.map(format_left_ms))
 }
 
 impl ConditionArgs {

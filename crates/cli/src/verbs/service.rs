@@ -3,6 +3,8 @@
 //! Invariant: what is written and run is a plan first; `--dry-run` prints that same plan. The service uses the default
 //! home: a service manager starts it with an environment of its own, where a home named in this shell is unknown.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 use crate::context::Context;
@@ -14,7 +16,7 @@ mod launchd;
 mod plan;
 mod systemd;
 
-use plan::{Manager, Place, Plan};
+use plan::{Manager, Place, Plan, Step};
 
 /// What to do about the service.
 #[derive(Debug, Subcommand)]
@@ -50,19 +52,42 @@ pub fn run(verb: ServiceVerb, context: &Context) -> Result<Exit, Failure> {
     match verb {
         ServiceVerb::Install(args) => {
             refuse_other_home(context)?;
-            carry_out(output, &args, &manager.install(&place), "installed; the first connection starts the daemon")
+            carry_out(
+                output,
+                &args,
+                &manager.install(&place),
+                "installed; the first connection starts the daemon",
+            )
         }
         ServiceVerb::Uninstall(args) => carry_out(output, &args, &manager.uninstall(&place), "uninstalled"),
         ServiceVerb::Status => status(output, manager, &place),
     }
 }
 
+/// A service that is installed for this user.
+pub struct Installed {
+    /// The file that says what it starts.
+    pub file: PathBuf,
+    /// Whether this program would install the same.
+    pub is_ours: bool,
+}
+
+/// The service of this user, if one is installed.
+pub fn installed() -> Option<Installed> {
+    let place = Place::find().ok()?;
+    let install = manager().install(&place);
+    // The last file is the one with the program in it.
+    let written = install.steps.into_iter().rev().find_map(|step| match step {
+        Step::Write { path, text } => Some((path, text)),
+        Step::MakeDirectory(_) | Step::Remove(_) | Step::Run(_) | Step::Try(_) => None,
+    });
+    let (file, wanted) = written?;
+    let present = std::fs::read_to_string(&file).ok()?;
+    Some(Installed { is_ours: present == wanted, file })
+}
+
 fn manager() -> &'static dyn Manager {
-    if cfg!(target_os = "macos") {
-        &launchd::Launchd
-    } else {
-        &systemd::Systemd
-    }
+    if cfg!(target_os = "macos") { &launchd::Launchd } else { &systemd::Systemd }
 }
 
 /// A home or socket of one's own would not be the service's, and two daemons would run.
@@ -101,7 +126,8 @@ fn status(output: Output, manager: &dyn Manager, place: &Place) -> Result<Exit, 
         output.note(format_args!("callboard: {} is missing", file.display()));
     }
     let state = manager.state(place);
-    let said = plan::said(&state).map_err(|why| Failure::new(Exit::Failure, "ask the service manager", why))?;
+    let said =
+        plan::said(&state).map_err(|why| Failure::new(Exit::Failure, "ask the service manager", why))?;
     output.result(&plan::Status { files, state: said.trim().to_owned() }, |output| {
         output.line(format_args!("{}", said.trim_end()))
     })?;

@@ -30,7 +30,7 @@ pub async fn run(args: ReceiveArgs, context: &Context) -> Result<Exit, Failure> 
             let mut stream = session.subscribe(what, &params).await?;
             let mut missing = args.count;
             while missing != Some(0) {
-                let event = next_event(what, &mut stream, args.wait).await?;
+                let event = next_event(what, output, &mut stream, args.wait).await?;
                 if output.is_json() {
                     output.json(&event.params)?;
                 } else if let Some(gap) = event.as_kind::<Gap>() {

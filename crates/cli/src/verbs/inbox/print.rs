@@ -8,6 +8,9 @@ use crate::instant::ago;
 use crate::output::Output;
 use crate::table::one_line;
 
+/// The type of a message whose sender waits for an answer, unless it chose another.
+const REQUEST: &str = "request";
+
 /// Prints a message: a line about it, then what it says. With `with_receipt` also what acks it.
 ///
 /// # Errors
@@ -36,6 +39,9 @@ pub fn message(output: Output, message: &Message, with_receipt: bool) -> Result<
     }
     output.line(format_args!("{head}"))?;
     output.value(&message.payload)?;
+    if message.r#type.as_str() == REQUEST {
+        output.line(format_args!("answer with: callboard reply {} TEXT", message.id))?;
+    }
     match message.receipt.as_ref().filter(|_| with_receipt) {
         Some(receipt) => output.line(format_args!("receipt {receipt}")),
         None => Ok(()),

@@ -1,7 +1,7 @@
 //! What stands in the way of a lock, for people.
 
-use callboard_protocol::Error;
 use callboard_protocol::methods::lock::{Conflict, CycleEdge, Mode};
+use callboard_protocol::{Error, ErrorKind};
 use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;
@@ -12,12 +12,21 @@ pub fn explain(failure: Failure) -> Failure {
     let Some(error) = failure.error() else {
         return failure;
     };
+    let why = match error.kind {
+        ErrorKind::LockHeld => Some("it is held; --wait 1m would wait for it"),
+        ErrorKind::Timeout => Some("it did not become free in time"),
+        _ => None,
+    };
     let more = error.details.contains_key("more");
     let mut lines = describe(&member::<Vec<Conflict>>(error, "conflicts"), more);
     for edge in member::<Vec<CycleEdge>>(error, "cycle") {
         lines.push(format!("{} waits for {} to free {}", edge.agent, edge.waits_for, edge.keys.join(" ")));
     }
-    failure.with_details(lines)
+    let failure = failure.with_details(lines).or_next("callboard lock list");
+    match why {
+        Some(why) => failure.saying(why),
+        None => failure,
+    }
 }
 
 fn member<T: DeserializeOwned + Default>(error: &Error, name: &str) -> T {
@@ -55,8 +64,6 @@ pub fn mode(mode: Mode) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use callboard_protocol::ErrorKind;
-
     use super::*;
 
     #[test]

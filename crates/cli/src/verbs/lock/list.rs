@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::duration::format_ms;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::instant::now_ms;
+use crate::instant::left;
 use crate::output::{Output, or_dash};
 use crate::paging::{PageArgs, print_list};
 use crate::table::Table;
@@ -45,10 +45,9 @@ pub async fn run(args: ListArgs, context: &Context) -> Result<Exit, Failure> {
 fn print(output: Output, pages: Vec<ListResult>) -> Result<(), Failure> {
     let mut held = Table::new(["TOKEN", "HOLDER", "MODE", "LEFT", "NAMES", "REASON"]);
     let mut waiting = Table::new(["WAITER", "MODE", "POSITION", "WAITED", "NAMES", "WAITS FOR"]);
-    let now = now_ms();
     for page in pages {
         for lock in page.locks {
-            let left = lock.expires_at.map(|at| format_ms(at.saturating_sub(now)));
+            let left = lock.expires_at.map(left);
             held.row([
                 lock.token.to_string(),
                 lock.agent.to_string(),

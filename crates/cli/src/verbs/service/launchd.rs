@@ -80,7 +80,10 @@ mod tests {
         };
         let list = filled(&place);
         assert!(list.contains("<string>/opt/a&amp;b/callboard</string>"), "{list}");
-        assert!(list.contains("<string>/users/ada &amp; &lt;eve&gt;/.callboard/callboard.sock</string>"), "{list}");
+        assert!(
+            list.contains("<string>/users/ada &amp; &lt;eve&gt;/.callboard/callboard.sock</string>"),
+            "{list}"
+        );
         let body = list.split_once("<dict>").unwrap().1;
         assert!(!body.contains("__"), "{list}");
         let plan = Launchd.install(&place).to_string();

@@ -101,10 +101,9 @@ impl Plan {
     /// # Errors
     /// The first step that failed, and why.
     pub fn carry_out(&self) -> Result<(), Failure> {
-        self.steps.iter().try_for_each(|step| {
-            step.carry_out()
-                .map_err(|why| Failure::new(Exit::Failure, step, why))
-        })
+        self.steps
+            .iter()
+            .try_for_each(|step| step.carry_out().map_err(|why| Failure::new(Exit::Failure, step, why)))
     }
 }
 

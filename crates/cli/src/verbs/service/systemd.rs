@@ -47,7 +47,14 @@ impl Manager for Systemd {
 
     fn state(&self, _place: &Place) -> Vec<String> {
         // `systemctl status` fails when something is stopped, which is an answer too.
-        words(["systemctl", "--user", "show", "--property=Id,ActiveState,SubState,MainPID,FragmentPath", SOCKET, SERVICE])
+        words([
+            "systemctl",
+            "--user",
+            "show",
+            "--property=Id,ActiveState,SubState,MainPID,FragmentPath",
+            SOCKET,
+            SERVICE,
+        ])
     }
 }
 
@@ -94,11 +101,8 @@ mod tests {
 
     #[test]
     fn what_is_installed_is_uninstalled() {
-        let place = Place {
-            home: PathBuf::from("/users/ada"),
-            program: PathBuf::from("/opt/callboard"),
-            uid: 1000,
-        };
+        let place =
+            Place { home: PathBuf::from("/users/ada"), program: PathBuf::from("/opt/callboard"), uid: 1000 };
         let removed = Systemd.uninstall(&place).steps;
         for file in Systemd.files(&place) {
             assert!(removed.contains(&Step::Remove(file.clone())), "{}", file.display());
