@@ -51,6 +51,9 @@ use crate::session::{SessionId, Sessions};
 use crate::topics::Topics;
 use crate::wait::{Wait, WaitId, WaitKind, Waits};
 
+/// Room for more records than this is not kept between calls.
+const KEPT_RECORDS_MAX: usize = 64;
+
 /// What a board is handed at birth.
 #[derive(Debug, Clone)]
 pub struct BoardConfig {
@@ -185,6 +188,15 @@ impl Board {
             self.effects.records.push(Record::Revision(self.revision));
         }
         std::mem::take(&mut self.effects)
+    }
+
+    /// Takes emptied effects back, so that the next call finds their room instead of asking for memory.
+    pub fn reuse_effects(&mut self, mut effects: Effects) {
+        effects.outputs.clear();
+        effects.records.clear();
+        if self.effects.is_empty() && effects.records.capacity() <= KEPT_RECORDS_MAX {
+            self.effects = effects;
+        }
     }
 
     /// What the board holds, in bytes as accounted against the memory ceiling.

@@ -46,7 +46,8 @@ impl Connection {
             Ok(seat) => seat,
             Err(error) => return Reply::Board(Err(error)),
         };
-        let (outcome, position) = self.host.apply(&seat.board, seat.session, request, command);
+        let now = self.now();
+        let (outcome, position) = self.host.apply(now, &seat.board, seat.session, request, command);
         self.needs(position);
         match outcome {
             Outcome::Done(result) => Reply::Board(result),

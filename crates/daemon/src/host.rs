@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use callboard_broker::{Board, BoardConfig, Effects, Outcome, Outgoing, Output, SessionId};
+use callboard_broker::{Board, BoardConfig, Now, Outcome, Outgoing, Output, SessionId};
 use callboard_protocol::error::{Error, ErrorKind};
 use callboard_protocol::methods::BoardCommand;
 use callboard_protocol::methods::session::Durability;
@@ -135,12 +135,12 @@ impl Host {
     /// Carries out one call of a session.
     pub fn apply(
         &self,
+        now: Now,
         handle: &BoardHandle,
         session: SessionId,
         request: Option<&RequestId>,
         command: BoardCommand,
     ) -> (Outcome, Position) {
-        let now = self.clock.now();
         self.with_board(handle, |board| match self.check_revisions(handle, board) {
             Ok(()) => board.apply(now, session, request, command),
             Err(error) => Outcome::Done(Err(error)),
@@ -194,17 +194,20 @@ impl Host {
     fn settle(&self, board: &mut Board, wakers: &mut Vec<Waker>) -> Position {
         let mut last = Position::default();
         loop {
-            let effects = board.take_effects();
+            let mut effects = board.take_effects();
             if effects.is_empty() {
+                board.reuse_effects(effects);
                 return last.max(self.keeper.position());
             }
-            let Effects { outputs, records } = effects;
-            let position = self.keeper.append(&records);
+            let position = self.keeper.append(&effects.records);
             last = position;
-            let now = Instant::now();
-            for output in outputs {
-                self.place(board, now, position, output, wakers);
+            if !effects.outputs.is_empty() {
+                let now = Instant::now();
+                for output in effects.outputs.drain(..) {
+                    self.place(board, now, position, output, wakers);
+                }
             }
+            board.reuse_effects(effects);
         }
     }
 
