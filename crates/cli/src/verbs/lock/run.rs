@@ -22,7 +22,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::names::PathArgs;
 use super::{GrantArgs, waiting};
 use crate::context::{AGENT_VARIABLE, Context, Session};
-use crate::duration::parse_ttl;
+use crate::duration::{format_ms, parse_ttl};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::namespace::NAMESPACE_VARIABLE;
@@ -68,8 +68,7 @@ pub async fn run(args: RunArgs, context: &Context) -> Result<Exit, Failure> {
     let agent = context.acting_agent(&what)?;
     let keys = args.paths.names(&what, context)?;
     let session =
-        Session::open(ConnectOptions { resume: true, ..context.spawning_options(Some(agent.clone()))? })
-            .await?;
+        Session::open(ConnectOptions { resume: true, ..context.board_options(Some(agent.clone()))? }).await?;
     let notices = session.client().notices();
     let params = args.grant.request(keys, Bind::Session, Some(args.ttl));
     let acquired = waiting::acquire(&what, &agent, &session, context.output, &params).await?;
