@@ -179,7 +179,8 @@ impl Lease<'_> {
         }
         if self.acquired.extended == Some(true) {
             let keys = self.acquired.keys.join(" ");
-            self.output.note(format_args!("callboard: {keys} was locked before, and stays so"));
+            let left = format_ms(self.ttl.get());
+            self.output.note(format_args!("callboard: {keys} was locked before, and stays so for {left}"));
             return;
         }
         let release = Release { token: Some(self.acquired.token), keys: None };
