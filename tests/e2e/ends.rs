@@ -144,12 +144,12 @@ fn a_hang_up_after_the_end_of_input_is_noticed_too() {
 }
 
 #[test]
-fn what_was_sent_before_a_hang_up_is_carried_out() {
+fn notifications_sent_before_a_hang_up_are_carried_out() {
     let home = Home::in_memory();
     let _daemon = home.start();
     let mut gone = home.connect();
     for _ in 0..100 {
-        gone.start("kv.increment", json!({"key": "n"}));
+        gone.notify("kv.increment", json!({"key": "n"}));
     }
     drop(gone);
     let mut client = home.connect();

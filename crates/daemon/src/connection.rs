@@ -10,7 +10,7 @@ mod output;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -125,6 +125,9 @@ impl Connection {
         loop {
             self.poll_stop(context);
             self.poll_busy(context);
+            if !self.input.is_empty() {
+                self.take_requests();
+            }
             let read = self.poll_read(context);
             self.collect(context);
             let wrote = self.poll_write(context);
@@ -154,16 +157,13 @@ impl Connection {
         if let Poll::Ready(reply) = busy.as_mut().poll(context) {
             self.output.extend_from_slice(&reply);
             self.busy = None;
-            self.take_requests();
         }
     }
 
     /// Reads what is there; whether there was something.
     fn poll_read(&mut self, context: &mut Context<'_>) -> bool {
         let is_wanted = match self.phase {
-            Phase::Open => {
-                self.busy.is_none() && self.backlog() <= self.host.config.limits.outbound_soft_bytes
-            }
+            Phase::Open => self.takes_requests(),
             Phase::Lingering => true,
             Phase::HalfClosed | Phase::Closing | Phase::Closed => false,
         };
@@ -204,7 +204,7 @@ impl Connection {
     /// The peer sends no more: it still gets its answers, unless it has hung up.
     fn end_input(&mut self) {
         self.phase = Phase::HalfClosed;
-        self.take_last_request();
+        self.take_requests();
         if is_hung_up(&self.stream) {
             self.hung_up();
             return;
@@ -242,7 +242,9 @@ impl Connection {
         let has_waiting = self.phase == Phase::HalfClosed && self.has_waiting();
         let is_flushed = self.busy.is_none() && self.is_flushed();
         match self.phase {
-            Phase::HalfClosed if is_flushed && !has_waiting => self.phase = Phase::Closed,
+            Phase::HalfClosed if is_flushed && self.input.is_empty() && !has_waiting => {
+                self.phase = Phase::Closed;
+            }
             Phase::Closing if is_flushed => self.phase = Phase::Closed,
             Phase::Lingering if is_flushed && self.deadline.is_none() => self.start_linger(context),
             Phase::Open | Phase::HalfClosed | Phase::Closing | Phase::Lingering | Phase::Closed => {}
@@ -296,6 +298,7 @@ pub(crate) fn refuse(stream: Stream, used: usize, max: usize) {
         .with("max", max);
     let mut line = Vec::new();
     encode_response::<()>(Framing::LineDelimited, None, Err(&error), &mut line);
-    // A fresh socket's buffer takes a line; a client that is gone misses nothing.
-    let _ = stream.try_write(&line);
+    // Not through the runtime, which takes a socket for full until it has heard of it. A fresh socket's buffer takes a
+    // line; a client that is gone misses nothing.
+    let _ = stream.into_std().and_then(|mut stream| stream.write_all(&line));
 }

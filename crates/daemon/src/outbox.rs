@@ -276,8 +276,12 @@ impl Outbox {
         needed
     }
 
-    /// Tells that a connection has written its output up to a place. Below the soft limit the gaps are told.
-    pub fn written(&mut self, place: u64) -> Option<FlowChange> {
+    /// Tells that a connection has written its output up to a place. Below the soft limit the gaps are told. Places of
+    /// a connection that lost the session mean nothing here any more.
+    pub fn written(&mut self, connection: ConnectionId, place: u64) -> Option<FlowChange> {
+        if !self.serves(connection) {
+            return None;
+        }
         while self.in_flight.front().is_some_and(|(end, ..)| *end <= place) {
             if let Some((_, _, frame)) = self.in_flight.pop_front() {
                 self.bytes = self.bytes.saturating_sub(frame.bytes());

@@ -1,6 +1,7 @@
 //! A daemon's home in a folder that goes with the test, and the settings that its daemons start with.
 
 use std::fs;
+use std::io::Write;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -96,16 +97,24 @@ impl Home {
     /// Waits until a daemon that was started answers at the socket.
     #[track_caller]
     pub fn wait_until_ready(&self, mut daemon: Daemon) -> Daemon {
-        let stream = wait_for("a daemon that answers", || {
+        wait_for("a daemon that answers", || {
             if let Some(status) = daemon.exited() {
                 panic!("the daemon ended at its start, {status}:\n{}", self.read_log());
             }
-            UnixStream::connect(self.socket()).ok()
+            self.answer()
         });
-        // The end of input is answered with the end of the connection: then nothing of it is left in the daemon.
-        stream.shutdown(Shutdown::Write).expect("the end of input");
-        Raw::of(stream, Framing::Lines).expect_end();
         daemon
+    }
+
+    /// Asks whoever listens at the socket for a sign of life; after it, nothing of the question is left in the daemon.
+    pub fn answer(&self) -> Option<String> {
+        let stream = UnixStream::connect(self.socket()).ok()?;
+        (&stream).write_all(b"{\"id\":1,\"method\":\"server.ping\"}\n").ok()?;
+        stream.shutdown(Shutdown::Write).ok()?;
+        let mut client = Raw::of(stream, Framing::Lines);
+        let answer = client.frame()?;
+        client.expect_end();
+        Some(answer)
     }
 
     /// What the daemons logged so far.

@@ -10,10 +10,17 @@ use crate::dispatch::Reply;
 use crate::outbox::encode_response;
 
 impl Connection {
-    /// Carries out every whole request that is there.
+    /// Carries out every whole request that is there, unless too many replies wait to be written. At the end of input
+    /// a last line without LF still counts; half a frame is dropped.
     pub(super) fn take_requests(&mut self) {
-        while matches!(self.phase, Phase::Open | Phase::HalfClosed) && self.busy.is_none() {
-            match self.decoder.decode(&mut self.input) {
+        while self.takes_requests() {
+            let frame = match self.phase {
+                Phase::HalfClosed => self.decoder.decode_eof(&mut self.input),
+                Phase::Open | Phase::Closing | Phase::Lingering | Phase::Closed => {
+                    self.decoder.decode(&mut self.input)
+                }
+            };
+            match frame {
                 Ok(Some(mut frame)) => self.take_frame(&mut frame),
                 Ok(None) => break,
                 Err(error) => self.fail(error),
@@ -22,20 +29,11 @@ impl Connection {
         if self.input.is_empty() {
             self.input = bytes::BytesMut::new();
         }
-        if self.phase == Phase::HalfClosed && self.busy.is_none() {
-            self.take_last_request();
-        }
     }
 
-    /// At the end of input a last line without LF still counts; half a frame is dropped.
-    pub(super) fn take_last_request(&mut self) {
-        while self.phase == Phase::HalfClosed && self.busy.is_none() {
-            match self.decoder.decode_eof(&mut self.input) {
-                Ok(Some(mut frame)) => self.take_frame(&mut frame),
-                Ok(None) => return,
-                Err(error) => self.fail(error),
-            }
-        }
+    /// Whether requests are carried out now: not behind one that takes its time, nor while replies pile up.
+    pub(super) fn takes_requests(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::HalfClosed) && self.busy.is_none() && !self.is_behind()
     }
 
     /// A fatal error of framing: it is told, then the connection closes.

@@ -19,6 +19,11 @@ impl Connection {
         self.output.len() - self.written
     }
 
+    /// Whether so much output waits that nothing more is read or carried out.
+    pub(super) fn is_behind(&self) -> bool {
+        self.backlog() > self.host.config.limits.outbound_soft_bytes
+    }
+
     /// Whether all that is to be written is written.
     pub(super) fn is_flushed(&self) -> bool {
         self.backlog() == 0 && self.seat.as_ref().is_none_or(|seat| seat.outbox().is_empty())
@@ -81,7 +86,7 @@ impl Connection {
             }
         }
         let Some(seat) = &self.seat else { return };
-        let flow = seat.outbox().written(place);
+        let flow = seat.outbox().written(self.id, place);
         if flow == Some(FlowChange::Fine) {
             let now = self.host.clock.now();
             self.host.with_board(&seat.board, |board| board.set_paused(now, seat.session, false));
