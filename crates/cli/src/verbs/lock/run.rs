@@ -142,7 +142,7 @@ impl Lease<'_> {
             Err(ClientError::Rpc(error)) if error.kind == ErrorKind::StaleToken => self.lose(&error.message),
             Err(error) => {
                 self.output.note(format_args!(
-                    "callboard: failed to extend the lock with token {}, will try again: {error}",
+                    "callboard: failed to extend the lock with token {}, will try again: failed to {error}",
                     self.acquired.token
                 ));
             }
@@ -184,8 +184,16 @@ impl Lease<'_> {
             return;
         }
         let release = Release { token: Some(self.acquired.token), keys: None };
-        if let Err(error) = self.session.client().call(&release).await {
-            self.lose(&error.to_string());
+        match self.session.client().call(&release).await {
+            Ok(_) => {}
+            Err(ClientError::Rpc(error)) if error.kind == ErrorKind::StaleToken => self.lose(&error.message),
+            Err(error) => {
+                let keys = self.acquired.keys.join(" ");
+                let left = format_ms(self.ttl.get());
+                self.output.note(format_args!(
+                    "callboard: failed to give {keys} back, it will be free in {left} at the latest: failed to {error}"
+                ));
+            }
         }
     }
 }
