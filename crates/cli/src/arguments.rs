@@ -20,7 +20,6 @@ use crate::verbs::{
     version,
     about = "Where the coding agents of one machine meet: shared keys, locks, messages",
     after_help = EXIT_CODES_HELP,
-    propagate_version = true,
     subcommand_required = true,
     arg_required_else_help = true
 )]

@@ -97,30 +97,33 @@ impl Context {
         })
     }
 
-    /// How to reach the daemon, for `agent`.
-    ///
-    /// # Errors
-    /// When the namespace is unclear.
-    pub fn options(&self, agent: Option<AgentName>) -> Result<ConnectOptions, Failure> {
-        Ok(ConnectOptions {
+    /// How to reach the daemon itself, whatever the namespace; starts none.
+    pub fn daemon_options(&self) -> ConnectOptions {
+        ConnectOptions {
             home: self.globals.home.clone(),
             socket: self.globals.socket.clone(),
-            namespace: Some(self.namespace()?.0),
-            agent,
             ..ConnectOptions::default()
+        }
+    }
+
+    /// As [`Self::daemon_options`], starting the daemon if none runs.
+    ///
+    /// # Errors
+    /// When the system can't say which program this is.
+    pub fn spawning_options(&self) -> Result<ConnectOptions, Failure> {
+        let spawn = Spawn::this_program();
+        Ok(ConnectOptions {
+            spawn: spawn.map_err(|error| Failure::new(Exit::Failure, "find this program", error))?,
+            ..self.daemon_options()
         })
     }
 
-    /// As [`Self::options`], starting the daemon if none runs.
+    /// How to work on the board for `agent`, starting the daemon if none runs.
     ///
     /// # Errors
-    /// As [`Self::options`], and when the system can't say which program this is.
-    pub fn spawning_options(&self, agent: Option<AgentName>) -> Result<ConnectOptions, Failure> {
-        Ok(ConnectOptions {
-            spawn: Spawn::this_program()
-                .map_err(|error| Failure::new(Exit::Failure, "find this program", error))?,
-            ..self.options(agent)?
-        })
+    /// As [`Self::spawning_options`], and when the namespace is unclear.
+    pub fn board_options(&self, agent: Option<AgentName>) -> Result<ConnectOptions, Failure> {
+        Ok(ConnectOptions { namespace: Some(self.namespace()?.0), agent, ..self.spawning_options()? })
     }
 
     /// Runs `verb` in a session for `agent` (starting the daemon if none runs), and closes it.
@@ -132,7 +135,7 @@ impl Context {
         agent: Option<AgentName>,
         verb: impl AsyncFnOnce(&Session) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        Session::open(self.spawning_options(agent)?).await?.do_and_close(verb).await
+        Session::open(self.board_options(agent)?).await?.do_and_close(verb).await
     }
 
     /// As [`Self::in_session`], for a verb that goes on until it is stopped: a lost connection is made again.
@@ -144,7 +147,7 @@ impl Context {
         agent: Option<AgentName>,
         verb: impl AsyncFnOnce(&Session) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let options = ConnectOptions { resume: true, ..self.spawning_options(agent)? };
+        let options = ConnectOptions { resume: true, ..self.board_options(agent)? };
         Session::open(options).await?.do_and_close(verb).await
     }
 

@@ -20,6 +20,7 @@ mod streaming;
 mod table;
 mod text_value;
 mod verbs;
+mod word;
 
 use std::process::ExitCode;
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use callboard_client::{Event, EventStream};
+use callboard_client::{ClientError, Event, EventStream};
 use callboard_protocol::WaitMs;
 use callboard_protocol::event::Gap;
 use callboard_protocol::methods::Verb;
@@ -87,9 +87,16 @@ pub async fn next_event(
         () = output.reader_left() => return Err(Failure::ReaderLeft),
     };
     event.ok_or_else(|| match stream.end() {
+        // That the call may have taken effect, which the client says, is no news to who listens.
+        Some(ClientError::Disconnected { reason }) => gone(what, &reason),
         Some(error) => Failure::client(what, error),
-        None => Failure::new(Exit::Unreachable, what, "the daemon ended the connection"),
+        None => gone(what, "the session was closed"),
     })
+}
+
+fn gone(what: &str, reason: &str) -> Failure {
+    Failure::new(Exit::Unreachable, what, format_args!("the connection ended: {reason}"))
+        .or_next("callboard doctor")
 }
 
 /// Tells a person that events were missed.

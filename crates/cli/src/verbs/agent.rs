@@ -4,7 +4,7 @@ use callboard_protocol::methods::agent::{
     Agent, Get, GetResult, List, ListResult, Register, Registered, Remove, Status,
 };
 use callboard_protocol::{AgentName, Label, Role, TtlMs};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
 use crate::context::Context;
 use crate::duration::parse_ttl;
@@ -14,6 +14,7 @@ use crate::instant::ago;
 use crate::output::{Output, bare, or_dash};
 use crate::paging::{PageArgs, print_list};
 use crate::table::Table;
+use crate::word::{STATUSES, one_of};
 
 /// What to do about agents.
 #[derive(Debug, Subcommand)]
@@ -64,8 +65,8 @@ pub struct ListArgs {
     #[arg(long)]
     role: Option<Role>,
     /// Only this status
-    #[arg(long)]
-    status: Option<StatusArg>,
+    #[arg(long, value_parser = one_of::<Status, 4>(STATUSES))]
+    status: Option<Status>,
     /// Only those with this capability
     #[arg(long)]
     capability: Option<Label>,
@@ -75,30 +76,6 @@ pub struct ListArgs {
     /// How much
     #[command(flatten)]
     page: PageArgs,
-}
-
-/// [`Status`] on the command line.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum StatusArg {
-    /// Free
-    Idle,
-    /// At work
-    Working,
-    /// Waiting for somebody
-    Blocked,
-    /// Not to be disturbed
-    Away,
-}
-
-impl From<StatusArg> for Status {
-    fn from(status: StatusArg) -> Self {
-        match status {
-            StatusArg::Idle => Self::Idle,
-            StatusArg::Working => Self::Working,
-            StatusArg::Blocked => Self::Blocked,
-            StatusArg::Away => Self::Away,
-        }
-    }
 }
 
 /// Does what `verb` says.
@@ -138,7 +115,7 @@ async fn register(args: RegisterArgs, context: &Context) -> Result<Exit, Failure
 async fn list(args: ListArgs, context: &Context) -> Result<Exit, Failure> {
     let params = List {
         role: args.role,
-        status: args.status.map(Status::from),
+        status: args.status,
         capability: args.capability,
         live: args.live.then_some(true),
         ..List::default()

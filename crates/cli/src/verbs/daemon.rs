@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal as _};
 
 use callboard_daemon::config::{Durability, LogFormat};
 use callboard_daemon::{Options, prepare};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -15,6 +15,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::word::{DURABILITIES, LOG_FORMATS, one_of};
 
 /// `daemon`.
 #[derive(Debug, Args)]
@@ -23,56 +24,14 @@ use crate::failure::Failure;
 )]
 pub struct DaemonArgs {
     /// What survives the daemon [default: $CALLBOARD_DURABILITY, or as config.toml in the home says]
-    #[arg(long)]
-    durability: Option<DurabilityArg>,
+    #[arg(long, value_parser = one_of::<Durability, 4>(DURABILITIES))]
+    durability: Option<Durability>,
     /// What to log: error, warn, info, debug, trace, off, or by module as in info,callboard_daemon=debug
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
     /// How log lines look
-    #[arg(long, value_name = "FORMAT")]
-    log_format: Option<LogFormatArg>,
-}
-
-/// [`Durability`] on the command line.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum DurabilityArg {
-    /// Nothing is written
-    Memory,
-    /// Snapshots now and then, and at a clean stop
-    Snapshot,
-    /// Each change reaches the operating system before anybody sees it
-    Journal,
-    /// Each change reaches the disk before anybody sees it
-    Sync,
-}
-
-impl From<DurabilityArg> for Durability {
-    fn from(durability: DurabilityArg) -> Self {
-        match durability {
-            DurabilityArg::Memory => Self::Memory,
-            DurabilityArg::Snapshot => Self::Snapshot,
-            DurabilityArg::Journal => Self::Journal,
-            DurabilityArg::Sync => Self::Sync,
-        }
-    }
-}
-
-/// [`LogFormat`] on the command line.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum LogFormatArg {
-    /// Lines for people
-    Text,
-    /// One JSON object per line
-    Json,
-}
-
-impl From<LogFormatArg> for LogFormat {
-    fn from(format: LogFormatArg) -> Self {
-        match format {
-            LogFormatArg::Text => Self::Text,
-            LogFormatArg::Json => Self::Json,
-        }
-    }
+    #[arg(long, value_name = "FORMAT", value_parser = one_of::<LogFormat, 2>(LOG_FORMATS))]
+    log_format: Option<LogFormat>,
 }
 
 /// Runs the daemon until it is asked to stop.
@@ -84,9 +43,9 @@ pub fn run(args: DaemonArgs, context: &Context) -> Result<Exit, Failure> {
     let prepared = prepare(&Options {
         home: context.globals.home.clone(),
         socket: context.globals.socket.clone(),
-        durability: args.durability.map(Durability::from),
+        durability: args.durability,
         log: args.log,
-        log_format: args.log_format.map(LogFormat::from),
+        log_format: args.log_format,
     })
     .map_err(failed)?;
     install_log(&prepared.config.log, prepared.config.log_format)?;

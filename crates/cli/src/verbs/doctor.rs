@@ -64,7 +64,7 @@ pub async fn run(context: &Context) -> Result<Exit, Failure> {
 /// What the daemon says of itself; what stands in the way otherwise.
 async fn connect(context: &Context) -> Result<Info, Finding> {
     let asked = async {
-        let session = Session::open(context.options(None)?).await?;
+        let session = Session::open(context.daemon_options()).await?;
         let info: Info = session.call("ask the daemon", &ReadInfo {}).await?;
         session.close().await;
         Ok(info)

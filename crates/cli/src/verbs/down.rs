@@ -34,7 +34,7 @@ pub struct DownArgs {
 /// When it does not stop.
 pub async fn run(args: DownArgs, context: &Context) -> Result<Exit, Failure> {
     let what = "stop the daemon";
-    let session = match Session::open(context.options(None)?).await {
+    let session = match Session::open(context.daemon_options()).await {
         Ok(session) => session,
         Err(Failure::Told(report)) if report.exit == Exit::Unreachable => {
             context.output.note(format_args!("no daemon answers"));

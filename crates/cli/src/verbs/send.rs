@@ -4,13 +4,14 @@ use callboard_protocol::address::{Address, Recipients};
 use callboard_protocol::id::RequestId;
 use callboard_protocol::methods::message::{DeliveryState, Priority, Recipient, Send, Sent};
 use callboard_protocol::{AgentName, Label, NameError, TtlMs};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::context::Context;
 use crate::duration::{parse_ms, parse_ttl};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::payload::PayloadArgs;
+use crate::word::{PRIORITIES, one_of};
 
 /// `send`.
 #[derive(Debug, Args)]
@@ -31,8 +32,8 @@ pub struct SendArgs {
     #[arg(long)]
     subject: Option<String>,
     /// What goes first [default: normal]
-    #[arg(long)]
-    priority: Option<PriorityArg>,
+    #[arg(long, value_parser = one_of::<Priority, 4>(PRIORITIES))]
+    priority: Option<Priority>,
     /// Who gets the answer [default: the sender]
     #[arg(long, value_name = "AGENT")]
     reply_to: Option<AgentName>,
@@ -51,30 +52,6 @@ pub struct SendArgs {
     /// Send it once: the same key within 2 minutes sends nothing
     #[arg(long, value_name = "KEY")]
     dedupe: Option<Label>,
-}
-
-/// [`Priority`] on the command line.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum PriorityArg {
-    /// After all others
-    Low,
-    /// The usual
-    Normal,
-    /// Before the usual
-    High,
-    /// Before all others
-    Urgent,
-}
-
-impl From<PriorityArg> for Priority {
-    fn from(priority: PriorityArg) -> Self {
-        match priority {
-            PriorityArg::Low => Self::Low,
-            PriorityArg::Normal => Self::Normal,
-            PriorityArg::High => Self::High,
-            PriorityArg::Urgent => Self::Urgent,
-        }
-    }
 }
 
 fn recipients(text: &str) -> Result<Recipients, NameError> {
@@ -113,7 +90,7 @@ pub async fn run(args: SendArgs, context: &Context) -> Result<Exit, Failure> {
         correlation_id: args.correlation,
         reply_to: args.reply_to,
         thread_id: args.thread,
-        priority: args.priority.map(Priority::from),
+        priority: args.priority,
         ttl_ms: args.ttl,
         delay_ms: args.delay,
         dedupe_key: args.dedupe,

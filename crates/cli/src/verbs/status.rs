@@ -15,7 +15,7 @@ use crate::table::Table;
 /// # Errors
 /// When no daemon answers.
 pub async fn run(context: &Context) -> Result<Exit, Failure> {
-    let session = Session::open(context.options(None)?)
+    let session = Session::open(context.daemon_options())
         .await
         .map_err(|failure| failure.replacing_next("callboard up"))?;
     let info: Info = session.call("read the status", &ReadInfo {}).await?;

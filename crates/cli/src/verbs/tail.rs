@@ -3,7 +3,7 @@
 use callboard_client::Event;
 use callboard_protocol::event::Change;
 use callboard_protocol::methods::server::{Area, Tail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -12,50 +12,18 @@ use crate::instant::time_of_day;
 use crate::output::Output;
 use crate::streaming::{StreamArgs, print_events};
 use crate::table::one_line;
+use crate::word::{AREAS, one_of};
 
 /// `tail`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  callboard tail --area lock,message")]
 pub struct TailArgs {
     /// Only these parts of the board, several with commas [default: all]
-    #[arg(long = "area", value_name = "AREA", value_delimiter = ',')]
-    areas: Vec<AreaArg>,
+    #[arg(long = "area", value_name = "AREA", value_delimiter = ',', value_parser = one_of::<Area, 7>(AREAS))]
+    areas: Vec<Area>,
     /// When to stop
     #[command(flatten)]
     until: StreamArgs,
-}
-
-/// [`Area`] on the command line.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum AreaArg {
-    /// Keys
-    Kv,
-    /// Locks
-    Lock,
-    /// Messages
-    Message,
-    /// Topics
-    Topic,
-    /// Agents
-    Agent,
-    /// Tasks
-    Task,
-    /// Votes and limiters
-    Coordination,
-}
-
-impl From<AreaArg> for Area {
-    fn from(area: AreaArg) -> Self {
-        match area {
-            AreaArg::Kv => Self::Kv,
-            AreaArg::Lock => Self::Lock,
-            AreaArg::Message => Self::Message,
-            AreaArg::Topic => Self::Topic,
-            AreaArg::Agent => Self::Agent,
-            AreaArg::Task => Self::Task,
-            AreaArg::Coordination => Self::Coordination,
-        }
-    }
 }
 
 /// Watches until there is reason to stop.
@@ -63,8 +31,7 @@ impl From<AreaArg> for Area {
 /// # Errors
 /// Why it could not.
 pub async fn run(args: TailArgs, context: &Context) -> Result<Exit, Failure> {
-    let areas: Vec<Area> = args.areas.into_iter().map(Area::from).collect();
-    let params = Tail { areas: (!areas.is_empty()).then_some(areas) };
+    let params = Tail { areas: (!args.areas.is_empty()).then_some(args.areas) };
     let output = context.output;
     let people = |event: &Event| print(output, event);
     print_events("watch the board", context, &params, &args.until, people, |_| true).await

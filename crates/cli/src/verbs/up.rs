@@ -13,7 +13,7 @@ use crate::progress;
 /// # Errors
 /// When it could not be started.
 pub async fn run(context: &Context) -> Result<Exit, Failure> {
-    let open = Session::open(context.spawning_options(None)?);
+    let open = Session::open(context.spawning_options()?);
     let session =
         progress::while_waiting(context.output, open, async || "starting the daemon".to_owned()).await?;
     let info: Info = session.call("read the status", &ReadInfo {}).await?;

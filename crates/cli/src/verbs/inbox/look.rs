@@ -4,7 +4,7 @@ use callboard_protocol::Revision;
 use callboard_protocol::methods::message::{
     ById, Count, Counts, List, ListResult, Listed, MailBox, Requeue, Status, StatusResult,
 };
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::print;
 use crate::context::Context;
@@ -15,41 +15,21 @@ use crate::instant::ago;
 use crate::output::{Output, or_dash};
 use crate::paging::{PageArgs, print_list};
 use crate::table::Table;
+use crate::word::{MAILBOXES, one_of};
 
 /// `inbox list`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  callboard inbox list --bodies\n  callboard inbox list --box dead")]
 pub struct ListArgs {
     /// Which messages
-    #[arg(long = "box", value_name = "BOX", default_value = "inbox")]
-    mailbox: BoxArg,
+    #[arg(long = "box", value_name = "BOX", default_value = "inbox", value_parser = one_of::<MailBox, 3>(MAILBOXES))]
+    mailbox: MailBox,
     /// Give what they say too
     #[arg(long)]
     bodies: bool,
     /// How much
     #[command(flatten)]
     page: PageArgs,
-}
-
-/// [`MailBox`] on the command line.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum BoxArg {
-    /// What waits or is being worked on
-    Inbox,
-    /// What you sent
-    Sent,
-    /// What was delivered too often, or could not be
-    Dead,
-}
-
-impl From<BoxArg> for MailBox {
-    fn from(mailbox: BoxArg) -> Self {
-        match mailbox {
-            BoxArg::Inbox => Self::Inbox,
-            BoxArg::Sent => Self::Sent,
-            BoxArg::Dead => Self::Dead,
-        }
-    }
 }
 
 /// Lists messages.
@@ -59,8 +39,7 @@ impl From<BoxArg> for MailBox {
 pub async fn list(args: ListArgs, context: &Context) -> Result<Exit, Failure> {
     let what = "list messages";
     let agent = context.acting_agent(what)?;
-    let params =
-        List { mailbox: Some(args.mailbox.into()), bodies: args.bodies.then_some(true), ..List::default() };
+    let params = List { mailbox: Some(args.mailbox), bodies: args.bodies.then_some(true), ..List::default() };
     let output = context.output;
     context
         .in_session(Some(agent), async |session| {

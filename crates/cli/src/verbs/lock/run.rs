@@ -22,7 +22,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::names::PathArgs;
 use super::{GrantArgs, waiting};
 use crate::context::{AGENT_VARIABLE, Context, Session};
-use crate::duration::parse_ttl;
+use crate::duration::{format_ms, parse_ttl};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::namespace::NAMESPACE_VARIABLE;
@@ -68,8 +68,7 @@ pub async fn run(args: RunArgs, context: &Context) -> Result<Exit, Failure> {
     let agent = context.acting_agent(&what)?;
     let keys = args.paths.names(&what, context)?;
     let session =
-        Session::open(ConnectOptions { resume: true, ..context.spawning_options(Some(agent.clone()))? })
-            .await?;
+        Session::open(ConnectOptions { resume: true, ..context.board_options(Some(agent.clone()))? }).await?;
     let notices = session.client().notices();
     let params = args.grant.request(keys, Bind::Session, Some(args.ttl));
     let acquired = waiting::acquire(&what, &agent, &session, context.output, &params).await?;
@@ -143,7 +142,7 @@ impl Lease<'_> {
             Err(ClientError::Rpc(error)) if error.kind == ErrorKind::StaleToken => self.lose(&error.message),
             Err(error) => {
                 self.output.note(format_args!(
-                    "callboard: failed to extend the lock with token {}, will try again: {error}",
+                    "callboard: failed to extend the lock with token {}, will try again: failed to {error}",
                     self.acquired.token
                 ));
             }
@@ -180,12 +179,21 @@ impl Lease<'_> {
         }
         if self.acquired.extended == Some(true) {
             let keys = self.acquired.keys.join(" ");
-            self.output.note(format_args!("callboard: {keys} was locked before, and stays so"));
+            let left = format_ms(self.ttl.get());
+            self.output.note(format_args!("callboard: {keys} was locked before, and stays so for {left}"));
             return;
         }
         let release = Release { token: Some(self.acquired.token), keys: None };
-        if let Err(error) = self.session.client().call(&release).await {
-            self.lose(&error.to_string());
+        match self.session.client().call(&release).await {
+            Ok(_) => {}
+            Err(ClientError::Rpc(error)) if error.kind == ErrorKind::StaleToken => self.lose(&error.message),
+            Err(error) => {
+                let keys = self.acquired.keys.join(" ");
+                let left = format_ms(self.ttl.get());
+                self.output.note(format_args!(
+                    "callboard: failed to give {keys} back, it will be free in {left} at the latest: failed to {error}"
+                ));
+            }
         }
     }
 }

@@ -21,6 +21,7 @@ impl Manager for Launchd {
         let target = path.to_string_lossy().into_owned();
         Plan {
             steps: vec![
+                place.stop_daemon(),
                 Step::MakeDirectory(place.home.join(".callboard")),
                 Step::Write { path, text: filled(place) },
                 // One that is loaded already would keep what it was loaded with.
@@ -57,9 +58,12 @@ fn service(place: &Place) -> String {
 }
 
 fn filled(place: &Place) -> String {
-    TEMPLATE
+    // What stands before the list is a comment, which speaks of the placeholders and may not hold every path.
+    let (comment, list) = TEMPLATE.split_once("<plist").unwrap_or(("", TEMPLATE));
+    let list = list
         .replace("__HOME__", &escaped(&place.home.to_string_lossy()))
-        .replace("__CALLBOARD__", &escaped(&place.program.to_string_lossy()))
+        .replace("__CALLBOARD__", &escaped(&place.program.to_string_lossy()));
+    format!("{comment}<plist{list}")
 }
 
 /// `text` as the content of an XML element.
@@ -84,8 +88,9 @@ mod tests {
             list.contains("<string>/users/ada &amp; &lt;eve&gt;/.callboard/callboard.sock</string>"),
             "{list}"
         );
-        let body = list.split_once("<dict>").unwrap().1;
+        let (comment, body) = list.split_once("<plist version=").unwrap();
         assert!(!body.contains("__"), "{list}");
+        assert!(comment.contains("__HOME__") && !comment.contains("ada"), "{list}");
         let plan = Launchd.install(&place).to_string();
         assert!(plan.ends_with(
             "run launchctl bootstrap gui/501 /users/ada & <eve>/Library/LaunchAgents/dev.callboard.daemon.plist"

@@ -88,6 +88,11 @@ impl Place {
             uid: rustix::process::getuid().as_raw(),
         })
     }
+
+    /// Stops a daemon that runs already: it would keep the home from the service's own.
+    pub fn stop_daemon(&self) -> Step {
+        Step::Try(words([&self.program.to_string_lossy(), "down"]))
+    }
 }
 
 /// A command as words.

@@ -25,6 +25,7 @@ impl Manager for Systemd {
         };
         Plan {
             steps: vec![
+                place.stop_daemon(),
                 Step::MakeDirectory(place.home.join(".callboard")),
                 write(SOCKET, SOCKET_TEMPLATE),
                 write(SERVICE, SERVICE_TEMPLATE),
@@ -63,9 +64,19 @@ fn file(place: &Place, name: &str) -> PathBuf {
 }
 
 fn filled(place: &Place, template: &str) -> String {
-    template
-        .replace("__HOME__", &escaped(&place.home))
-        .replace("__CALLBOARD__", &quoted(&escaped(&place.program)))
+    let home = escaped(&place.home);
+    let program = quoted(&escaped(&place.program));
+    let mut unit = String::with_capacity(template.len());
+    for line in template.lines() {
+        // Comments speak of the placeholders.
+        if line.starts_with('#') {
+            unit.push_str(line);
+        } else {
+            unit.push_str(&line.replace("__HOME__", &home).replace("__CALLBOARD__", &program));
+        }
+        unit.push('\n');
+    }
+    unit
 }
 
 /// A path in a unit: `%` begins a specifier there.
