@@ -151,7 +151,11 @@ impl Shared {
                 Phase::Closing => return Err(ClientError::closed()),
                 Phase::Ended(reason) => return Err(ClientError::disconnected(reason)),
             }
-            state.write(method, params, waiter)?
+            let id = state.write(method, params, waiter.is_some())?;
+            if let Some(waiter) = waiter {
+                state.waiters.insert(id, waiter);
+            }
+            id
         };
         self.changed.notify_one();
         Ok(id)
@@ -218,16 +222,17 @@ impl Shared {
 }
 
 impl State {
+    /// Puts a request, or a notification, behind the others; gives its id. Takes no waiter, which could not be dropped in here.
     fn write<P: Serialize + ?Sized>(
         &mut self,
         method: &str,
         params: &P,
-        waiter: Option<Waiter>,
+        awaited: bool,
     ) -> Result<i64, ClientError> {
         let id = self.next_id;
         self.next_id += 1;
         let request_id = RequestId::from(id);
-        let call = Call { id: waiter.is_some().then_some(&request_id), method, params };
+        let call = Call { id: awaited.then_some(&request_id), method, params };
         let start = self.unsent.len();
         Framing::LengthDelimited.encode_value(&call, &mut self.unsent)?;
         let size = self.unsent.len() - start - HEADER_BYTES;
@@ -236,9 +241,6 @@ impl State {
             // The daemon would end the connection, and with it everybody else's requests.
             self.unsent.truncate(start);
             return Err(Error::from(FrameError::TooLarge { size, max }).into());
-        }
-        if let Some(waiter) = waiter {
-            self.waiters.insert(id, waiter);
         }
         Ok(id)
     }

@@ -51,6 +51,12 @@ impl BoardHandle {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many reserved revisions the board has not given out yet.
+    #[must_use]
+    pub fn revisions_left(&self, board: &Board) -> u64 {
+        self.ceiling.load(Ordering::Relaxed).saturating_sub(board.revision().0 + 1)
+    }
+
     /// Wakes the board's timer when its next deadline is earlier than what the timer sleeps for.
     pub fn arm(&self, next_due: Option<Monotonic>) {
         let due = next_due.map_or(UNARMED, |due| due.0);

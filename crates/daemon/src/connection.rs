@@ -77,8 +77,6 @@ pub(crate) struct Connection {
     pub(crate) seat: Option<Arc<Seat>>,
     /// A request that takes its time off this thread; those behind it wait.
     busy: Option<Pending<Vec<u8>>>,
-    /// Requests that were read wait until fewer replies do.
-    is_held: bool,
     hang_up: Option<Pending<io::Result<()>>>,
     /// Ends `Lingering`, or a stop's patience.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -104,7 +102,6 @@ impl Connection {
             phase: Phase::Open,
             seat: None,
             busy: None,
-            is_held: false,
             hang_up: None,
             deadline: None,
             closing: Box::pin(async move { closing.cancelled().await }),
@@ -128,7 +125,7 @@ impl Connection {
         loop {
             self.poll_stop(context);
             self.poll_busy(context);
-            if self.is_held && !self.is_behind() {
+            if !self.input.is_empty() {
                 self.take_requests();
             }
             let read = self.poll_read(context);
@@ -160,14 +157,13 @@ impl Connection {
         if let Poll::Ready(reply) = busy.as_mut().poll(context) {
             self.output.extend_from_slice(&reply);
             self.busy = None;
-            self.take_requests();
         }
     }
 
     /// Reads what is there; whether there was something.
     fn poll_read(&mut self, context: &mut Context<'_>) -> bool {
         let is_wanted = match self.phase {
-            Phase::Open => self.busy.is_none() && !self.is_behind(),
+            Phase::Open => self.takes_requests(),
             Phase::Lingering => true,
             Phase::HalfClosed | Phase::Closing | Phase::Closed => false,
         };
@@ -208,7 +204,7 @@ impl Connection {
     /// The peer sends no more: it still gets its answers, unless it has hung up.
     fn end_input(&mut self) {
         self.phase = Phase::HalfClosed;
-        self.take_last_request();
+        self.take_requests();
         if is_hung_up(&self.stream) {
             self.hung_up();
             return;
@@ -244,9 +240,11 @@ impl Connection {
         }
         // In this order: an answer reaches the outbox before its request stops waiting.
         let has_waiting = self.phase == Phase::HalfClosed && self.has_waiting();
-        let is_flushed = self.busy.is_none() && !self.is_held && self.is_flushed();
+        let is_flushed = self.busy.is_none() && self.is_flushed();
         match self.phase {
-            Phase::HalfClosed if is_flushed && !has_waiting => self.phase = Phase::Closed,
+            Phase::HalfClosed if is_flushed && self.input.is_empty() && !has_waiting => {
+                self.phase = Phase::Closed;
+            }
             Phase::Closing if is_flushed => self.phase = Phase::Closed,
             Phase::Lingering if is_flushed && self.deadline.is_none() => self.start_linger(context),
             Phase::Open | Phase::HalfClosed | Phase::Closing | Phase::Lingering | Phase::Closed => {}

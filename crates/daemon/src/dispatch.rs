@@ -63,10 +63,11 @@ impl Connection {
             Err(error) => return Reply::Host(Err(error)),
         };
         let host = Arc::clone(&self.host);
+        let now = host.clock.now();
+        host.with_board(&seat.board, |board| board.note_host_call(now, seat.session));
         let answer = match command {
             HostCommand::SessionOpen(_) => return Reply::Later,
             HostCommand::SessionClose(params) => {
-                let now = host.clock.now();
                 let leave = params.leave.unwrap_or(false);
                 let ((), position) =
                     host.with_board(&seat.board, |board| board.close_session(now, seat.session, leave));

@@ -26,8 +26,11 @@ use crate::seats::Seats;
 use crate::stats::Stats;
 use crate::store::{Keeper, Position};
 
-/// When fewer reserved revisions than this are left, the next block is reserved: more than one call can use up.
+/// When fewer reserved revisions than this are left, the next block is reserved.
 const REVISIONS_LEFT_MIN: u64 = 500_000;
+/// More revisions than one call can use up: with all limits at their defaults, one agent's removal ends 100,000 locks
+/// and 10,000 messages.
+const REVISIONS_PER_CALL_MAX: u64 = 250_000;
 /// How many deadlines a timer works off before it lets others have the board.
 const DEADLINES_PER_SLICE: usize = 256;
 
@@ -138,11 +141,9 @@ impl Host {
         command: BoardCommand,
     ) -> (Outcome, Position) {
         let now = self.clock.now();
-        self.with_board(handle, |board| {
-            if let Err(error) = self.reserve(handle, board) {
-                return Outcome::Done(Err(error));
-            }
-            board.apply(now, session, request, command)
+        self.with_board(handle, |board| match self.check_revisions(handle, board) {
+            Ok(()) => board.apply(now, session, request, command),
+            Err(error) => Outcome::Done(Err(error)),
         })
     }
 
@@ -151,6 +152,7 @@ impl Host {
         let mut wakers = Vec::new();
         let mut board = handle.lock();
         board.set_memory_full(self.bytes.load(Ordering::Relaxed) >= self.config.limits.memory_bytes);
+        self.reserve(handle, &board);
         let result = act(&mut board);
         let position = self.settle(&mut board, &mut wakers);
         self.account(handle, &board);
@@ -160,24 +162,33 @@ impl Host {
         (result, position)
     }
 
-    /// Before the revisions run out: reserves the next block. In the middle of it the daemon pays one fsync.
-    fn reserve(&self, handle: &BoardHandle, board: &Board) -> Result<(), Error> {
-        let next = board.revision().0 + 1;
-        let ceiling = handle.ceiling.load(Ordering::Relaxed);
-        if ceiling >= next + REVISIONS_LEFT_MIN {
-            return Ok(());
+    /// Long before the revisions run out: reserves the next block, for the price of one fsync. A failure is logged, and
+    /// tried again at the next call.
+    fn reserve(&self, handle: &BoardHandle, board: &Board) {
+        if handle.revisions_left(board) >= REVISIONS_LEFT_MIN {
+            return;
         }
-        match self.keeper.reserve(&handle.namespace, next) {
-            Ok(ceiling) => {
-                handle.ceiling.store(ceiling, Ordering::Relaxed);
-                Ok(())
-            }
+        match self.keeper.reserve(&handle.namespace, board.revision().0 + 1) {
+            Ok(ceiling) => handle.ceiling.store(ceiling, Ordering::Relaxed),
             Err(error) => {
                 tracing::error!(namespace = %handle.namespace, %error, "no revisions could be reserved");
-                let message = format!("failed to {error}; nothing was changed");
-                Err(Error::new(ErrorKind::StorageFailed, message).with("applied", false))
             }
         }
+    }
+
+    /// Refuses a call that might use up more revisions than are reserved.
+    ///
+    /// # Errors
+    /// `storage_failed`: nothing was changed.
+    pub fn check_revisions(&self, handle: &BoardHandle, board: &Board) -> Result<(), Error> {
+        if handle.revisions_left(board) >= REVISIONS_PER_CALL_MAX {
+            return Ok(());
+        }
+        let message = format!(
+            "failed to reserve revisions for {}: the store can't be written, see the daemon's log; nothing was changed",
+            handle.namespace
+        );
+        Err(Error::new(ErrorKind::StorageFailed, message).with("applied", false))
     }
 
     fn settle(&self, board: &mut Board, wakers: &mut Vec<Waker>) -> Position {
@@ -282,7 +293,7 @@ impl Host {
     fn advance(&self, handle: &BoardHandle) {
         let now = self.clock.now();
         self.with_board(handle, |board| {
-            if self.reserve(handle, board).is_ok() {
+            if self.check_revisions(handle, board).is_ok() {
                 board.advance(now, DEADLINES_PER_SLICE);
             }
         });

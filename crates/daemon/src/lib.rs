@@ -5,7 +5,7 @@
 //! - `connection`, `dispatch`, `opening`, [`outbox`], [`seats`]: one client's bytes to commands and back.
 //! - [`host`], [`boards`]: the one way into a board, and the boards' timers.
 //! - [`store`], [`snapshots`]: what survives.
-//! - [`overview`], [`stats`]: what a person may ask.
+//! - `overview`, [`stats`]: what a person may ask.
 
 pub mod boards;
 pub mod clock;

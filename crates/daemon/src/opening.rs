@@ -5,7 +5,7 @@ use std::sync::Arc;
 use callboard_broker::{OpenSession, OpenedSession, SessionId};
 use callboard_protocol::Namespace;
 use callboard_protocol::error::{Error, ErrorKind};
-use callboard_protocol::methods::session::{Open, Opened, Program};
+use callboard_protocol::methods::session::{Open, Opened, Program, Server};
 use callboard_protocol::version::PROTOCOL;
 
 use crate::connection::Connection;
@@ -47,7 +47,10 @@ impl Connection {
         let seat = self.host.seats.take(id, Arc::clone(&handle), &self.host.config.limits);
         seat.outbox().attach(self.id);
         let now = self.host.clock.now();
-        let (opened, position) = self.host.with_board(&handle, |board| board.open_session(now, open));
+        let (opened, position) = self.host.with_board(&handle, |board| {
+            self.host.check_revisions(&handle, board)?;
+            board.open_session(now, open)
+        });
         self.needs(position);
         match opened {
             Ok(opened) => {
@@ -128,10 +131,10 @@ impl Connection {
         let host = &self.host;
         Opened {
             protocol,
-            server: Program {
-                name: callboard_protocol::Label::new("callboard").ok(),
-                version: callboard_protocol::Label::new(env!("CARGO_PKG_VERSION")).ok(),
-                pid: Some(std::process::id()),
+            server: Server {
+                name: "callboard".to_owned(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                pid: std::process::id(),
             },
             instance_id: host.instance_id.clone(),
             session_id: seat.session.to_string(),

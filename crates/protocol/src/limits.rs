@@ -3,7 +3,8 @@
 //! [`Limits`] are those that the configuration may change and `session.open` reports; the constants are fixed by the protocol.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A namespace's name, in bytes: fits a path component everywhere.
 pub const NAMESPACE_BYTES_MAX: usize = 255;
@@ -140,4 +141,16 @@ impl Default for Limits {
             memory_bytes: 1 << 30,
         }
     }
+}
+
+/// For `#[serde(deserialize_with = "known_limits")]` on the limits of an answer: those that a newer daemon has besides
+/// ours are passed over, while a configuration that names them is refused.
+///
+/// # Errors
+/// When it is no object, or a limit is no number.
+pub fn known_limits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Limits, D::Error> {
+    let mut members = serde_json::Map::deserialize(deserializer)?;
+    let known = serde_json::to_value(Limits::default()).map_err(D::Error::custom)?;
+    members.retain(|name, _| known.get(name).is_some());
+    serde_json::from_value(members.into()).map_err(D::Error::custom)
 }

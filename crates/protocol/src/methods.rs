@@ -18,9 +18,8 @@ use serde_json::value::RawValue;
 use crate::error::{Error, ErrorKind};
 use crate::params::{self, Params};
 
-/// No parameters, or a result that says nothing but "done".
+/// A result that says nothing but "done".
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Empty {}
 
 /// Parameters that belong to exactly one method.

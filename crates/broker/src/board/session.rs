@@ -202,6 +202,12 @@ impl Board {
         }
     }
 
+    /// Notes a call that the daemon answers itself: it counts for the presence of the session's agent.
+    pub fn note_host_call(&mut self, now: Now, id: SessionId) {
+        // A session that is over has no presence left to refresh.
+        let _ = self.note_call(now, id);
+    }
+
     /// Notes a call of a session; gives the agent that it acts for.
     pub(crate) fn note_call(&mut self, now: Now, id: SessionId) -> Result<Option<AgentName>, Error> {
         let Some(session) = self.sessions.table.get_mut(&id) else {

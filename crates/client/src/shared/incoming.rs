@@ -10,7 +10,7 @@ use callboard_protocol::{Error, Incoming, Json, RequestId, Revision};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Phase, Renewal, Shared, State, Subscription, Waiter};
+use super::{Phase, Shared, State, Subscription, Waiter};
 use crate::feed::{End, Feed};
 use crate::{ClientError, Event};
 
@@ -207,10 +207,12 @@ impl Shared {
         }
         let waited = std::mem::take(&mut state.unsent);
         for Subscription { feed, renewal } in std::mem::take(&mut state.orphans) {
-            if feed.ended().is_none() {
-                let Renewal { method, params } = renewal.clone();
-                // It was sent before, so it can be written and fits into a frame.
-                let _ = state.write(method, &params, Some(Waiter::Renew { feed, renewal }));
+            if feed.ended().is_some() {
+                continue;
+            }
+            match state.write(renewal.method, &renewal.params, true) {
+                Ok(id) => drop(state.waiters.insert(id, Waiter::Renew { feed, renewal })),
+                Err(error) => feed.end(End::Lost(error.to_string().into())),
             }
         }
         state.unsent.extend_from_slice(&waited);

@@ -1,7 +1,8 @@
 //! Events and their streams.
 
 use callboard_client::{Event, EventStream};
-use callboard_protocol::methods::{agent, server};
+use callboard_protocol::ErrorKind;
+use callboard_protocol::methods::{agent, kv, server};
 use serde_json::json;
 
 use crate::fake::{Fake, Peer, event};
@@ -86,6 +87,16 @@ async fn a_subscription_refused_is_an_error() {
     let watch = agent::Watch {};
     let (stream, ()) = tokio::join!(client.subscribe(&watch), refuse);
     assert_eq!(stream.unwrap_err().to_string(), "full");
+}
+
+#[tokio::test]
+async fn a_subscription_that_fits_into_no_frame_fails_alone() {
+    let fake = Fake::new();
+    let (client, mut peer) = fake.connect().await;
+    let watch = kv::Watch { prefix: Some("x".repeat(70_000)), ..kv::Watch::default() };
+    let error = client.kv_watch(&watch).await.unwrap_err();
+    assert_eq!(error.kind(), Some(ErrorKind::FrameTooLarge));
+    subscribe(&client, &mut peer, 1).await;
 }
 
 #[tokio::test]

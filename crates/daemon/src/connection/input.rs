@@ -10,10 +10,17 @@ use crate::dispatch::Reply;
 use crate::outbox::encode_response;
 
 impl Connection {
-    /// Carries out every whole request that is there, until too many replies wait.
+    /// Carries out every whole request that is there, unless too many replies wait to be written. At the end of input
+    /// a last line without LF still counts; half a frame is dropped.
     pub(super) fn take_requests(&mut self) {
-        while self.takes_more() {
-            match self.decoder.decode(&mut self.input) {
+        while self.takes_requests() {
+            let frame = match self.phase {
+                Phase::HalfClosed => self.decoder.decode_eof(&mut self.input),
+                Phase::Open | Phase::Closing | Phase::Lingering | Phase::Closed => {
+                    self.decoder.decode(&mut self.input)
+                }
+            };
+            match frame {
                 Ok(Some(mut frame)) => self.take_frame(&mut frame),
                 Ok(None) => break,
                 Err(error) => self.fail(error),
@@ -22,27 +29,13 @@ impl Connection {
         if self.input.is_empty() {
             self.input = bytes::BytesMut::new();
         }
-        if self.phase == Phase::HalfClosed {
-            self.take_last_request();
-        }
     }
 
-    /// At the end of input a last line without LF still counts; half a frame is dropped.
-    pub(super) fn take_last_request(&mut self) {
-        while self.takes_more() {
-            match self.decoder.decode_eof(&mut self.input) {
-                Ok(Some(mut frame)) => self.take_frame(&mut frame),
-                Ok(None) => return,
-                Err(error) => self.fail(error),
-            }
-        }
-    }
-
-    /// Whether the next request may be carried out now; notes when it is held back.
-    fn takes_more(&mut self) -> bool {
-        let is_wanted = matches!(self.phase, Phase::Open | Phase::HalfClosed) && self.busy.is_none();
-        self.is_held = is_wanted && self.is_behind();
-        is_wanted && !self.is_held
+    /// Whether requests are carried out now: not behind one that takes its time, nor while replies pile up.
+    pub(super) fn takes_requests(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::HalfClosed)
+            && self.busy.is_none()
+            && self.backlog() <= self.host.config.limits.outbound_soft_bytes
     }
 
     /// A fatal error of framing: it is told, then the connection closes.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, Recipients};
 use crate::json::{Json, present};
+use crate::limits::{CREDIT_MAX, LABELS_MAX, RECEIVE_MAX};
 use crate::methods::lock::Bind;
 use crate::names::{AgentName, Label};
 use crate::params::{ListLimit, Params, TtlMs, WaitMs};
@@ -90,8 +91,9 @@ pub struct Receive {
     /// Default session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bind: Option<Bind>,
-    /// Only these types.
+    /// Only these types, 1 to 64.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = LABELS_MAX))]
     pub types: Option<Vec<Label>>,
     /// Only from this sender.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -113,6 +115,7 @@ pub struct Received {
 #[serde(deny_unknown_fields)]
 pub struct Ack {
     /// The receipts, at most 1000.
+    #[schemars(length(max = RECEIVE_MAX))]
     pub receipts: Vec<String>,
 }
 
@@ -162,8 +165,9 @@ pub struct Extend {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Subscribe {
-    /// Unacked messages at most; default 16.
+    /// Unacked messages at most, 1 to 10,000; default 16.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = CREDIT_MAX))]
     pub credit: Option<u32>,
     /// How long each may stay unacked; default 60000.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -171,8 +175,9 @@ pub struct Subscribe {
     /// Default session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bind: Option<Bind>,
-    /// Only these types.
+    /// Only these types, 1 to 64.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = LABELS_MAX))]
     pub types: Option<Vec<Label>>,
 }
 
@@ -227,9 +232,8 @@ pub struct Reply {
     pub r#type: Option<Label>,
 }
 
-/// The id of a message, as an answer or as the only parameter.
+/// An answer that is a message's id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ById {
     /// The message's id.
     pub id: MessageId,

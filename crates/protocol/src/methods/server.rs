@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::limits::Limits;
+use crate::limits::{Limits, known_limits};
 use crate::methods::session::Durability;
 use crate::names::Namespace;
 use crate::params::ListLimit;
@@ -32,6 +32,7 @@ pub struct Info {
     /// The durability mode in force.
     pub durability: Durability,
     /// The limits in force.
+    #[serde(deserialize_with = "known_limits")]
     pub limits: Limits,
 }
 

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::RequestId;
-use crate::limits::Limits;
+use crate::limits::{Limits, known_limits};
 use crate::names::{AgentName, Label, Namespace};
 use crate::params::optional_object;
 use crate::version::VersionRange;
@@ -48,13 +48,24 @@ pub struct Program {
     pub pid: Option<u32>,
 }
 
+/// The daemon, as it says itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Server {
+    /// The program's name: `callboard`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+}
+
 /// The answer to `session.open`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Opened {
     /// The protocol version in force.
     pub protocol: u32,
     /// The daemon.
-    pub server: Program,
+    pub server: Server,
     /// Changes when in-memory state was lost.
     pub instance_id: String,
     /// Names this session in logs and lists.
@@ -74,6 +85,7 @@ pub struct Opened {
     /// How long this session outlives a lost connection, in milliseconds.
     pub grace_ms: u64,
     /// The limits in force.
+    #[serde(deserialize_with = "known_limits")]
     pub limits: Limits,
 }
 
