@@ -109,11 +109,11 @@ fn a_namespace_that_can_reserve_no_revisions_changes_nothing() {
     client.call("kv.set", json!({"key": "a", "value": 1}));
     let ballast = store(&home, &daemon).join("ballast");
     fill(&ballast);
-    let mut fresh = home.connect();
-    let data = fresh.refused("storage_failed", "session.open", json!({"namespace": "fresh"}));
+    let (mut fresh, _) = home.open(json!({"namespace": "fresh"}));
+    let data = fresh.refused("storage_failed", "kv.set", json!({"key": "a", "value": 1}));
     assert_eq!(data["applied"], false);
     client.call("kv.set", json!({"key": "a", "value": 2}));
     fs::remove_file(&ballast).expect("the ballast");
-    fresh.call("session.open", json!({"namespace": "fresh"}));
+    assert_eq!(fresh.call("kv.get", json!({"key": "a"})), json!({"exists": false}));
     fresh.call("kv.set", json!({"key": "a", "value": 1}));
 }

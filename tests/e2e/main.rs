@@ -18,6 +18,7 @@ mod grace;
 mod idle;
 mod instances;
 mod limits;
+mod messages;
 mod order;
 mod restart;
 mod resume;

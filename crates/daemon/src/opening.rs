@@ -48,7 +48,9 @@ impl Connection {
         seat.outbox().attach(self.id);
         let now = self.host.clock.now();
         let (opened, position) = self.host.with_board(&handle, |board| {
-            self.host.check_revisions(&handle, board)?;
+            if open.agent.is_some() {
+                self.host.check_revisions(&handle, board)?;
+            }
             board.open_session(now, open)
         });
         self.needs(position);

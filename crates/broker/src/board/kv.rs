@@ -24,6 +24,7 @@ const ENTRY_ENVELOPE_BYTES: usize = 320;
 
 impl Board {
     pub(crate) fn kv_set(&mut self, call: &Call, params: Set) -> Result<SetResult, Error> {
+        self.make_room_for_keys(call.now, 1);
         let present = self.present_revision(call.now, &params.key);
         check_set(&params, present)?;
         self.check_if_lock(call, params.if_lock.as_ref())?;
@@ -161,6 +162,13 @@ impl Board {
         self.keyspace.live(key, now.monotonic).map_or(Revision(0), |entry| entry.revision)
     }
 
+    /// Before new keys are counted: those that are over leave room, worked off or not.
+    pub(crate) fn make_room_for_keys(&mut self, now: Now, new: usize) {
+        if self.keyspace.len() + new > self.config.limits.keys {
+            self.make_room(now);
+        }
+    }
+
     /// Refuses new keys beyond the limit, and any growth while memory is full.
     pub(crate) fn check_growth_of_keys(&self, new: usize) -> Result<(), Error> {
         self.check_memory()?;
@@ -196,6 +204,7 @@ impl Board {
     pub(crate) fn kv_increment(&mut self, call: &Call, params: Increment) -> Result<IncrementResult, Error> {
         let Increment { key, by, ttl_ms } = params;
         let by = by.unwrap_or(1);
+        self.make_room_for_keys(call.now, 1);
         let before = self.keyspace.live(&key, call.now.monotonic);
         let number = before.map_or(Ok(0), |entry| integer(&key, &entry.value))?;
         let due = match before {

@@ -27,7 +27,10 @@ impl Board {
             let held = self.held(call.now, Revision(token), request)?;
             Some((format!("g{}", token + 1), Row::Held(held)))
         });
-        let waiters = self.locks.waiters_from(first_waiter).filter(|(_, request)| wanted(request));
+        let waiters = self
+            .locks
+            .waiters_from(first_waiter)
+            .filter(|(id, request)| wanted(request) && !self.is_wait_over(call.now, WaitId(*id)));
         let waiters = waiters.map(|(id, request)| {
             (format!("w{}", id + 1), Row::Waiting(self.waiting_row(call.now, WaitId(id), request)))
         });

@@ -30,6 +30,7 @@ impl Board {
             return self.grant_at_once(call.now, request, terms);
         }
         self.check_memory()?;
+        self.make_room_for_locks(call.now);
         let conflicts = self.locks.conflicts(Some(&request.agent), &request.names, request.mode);
         if conflicts.is_empty() {
             return self.grant_at_once(call.now, request, terms);
@@ -66,10 +67,27 @@ impl Board {
         }
     }
 
-    /// Ends what is overdue among the grants that meet these names.
+    /// Ends what is overdue among the grants and waiters that meet these names.
     fn end_overdue(&mut self, now: Now, names: &LockNames) {
         for token in self.locks.overlapping_grants(names) {
             self.end_if_overdue(now, Revision(token));
+        }
+        for id in self.locks.overlapping_waiters(names) {
+            if self.is_wait_over(now, WaitId(id)) {
+                self.lock_wait_ran_out(now, WaitId(id));
+            }
+        }
+    }
+
+    pub(crate) fn is_wait_over(&self, now: Now, id: WaitId) -> bool {
+        self.waits.find(id).is_some_and(|wait| wait.due <= now.monotonic)
+    }
+
+    /// Before locks and waiters are counted: those that are over leave room, worked off or not.
+    fn make_room_for_locks(&mut self, now: Now) {
+        let limits = &self.config.limits;
+        if self.lock_grants.len() >= limits.locks || self.locks.waiter_count() >= limits.lock_waiters {
+            self.make_room(now);
         }
     }
 

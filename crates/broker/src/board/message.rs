@@ -76,7 +76,7 @@ impl Board {
         }
         self.check_memory()?;
         let recipients = self.resolve(now, &from, &params.to)?;
-        self.make_room(now, &recipients)?;
+        self.make_inbox_room(now, &recipients)?;
         let header = Header {
             reply_to: Some(params.reply_to.unwrap_or_else(|| from.clone())),
             from: Some(from),
@@ -212,7 +212,7 @@ impl Board {
             return Err(not_found("dead message", message));
         }
         let (ttl_ms, due) = (stored.ttl_ms, stored.due);
-        self.make_room(now, std::slice::from_ref(&agent))?;
+        self.make_inbox_room(now, std::slice::from_ref(&agent))?;
         if due <= now.monotonic {
             self.inboxes.restart_ttl(id, ttl_ms, now.monotonic.plus_ms(ttl_ms));
         }

@@ -23,6 +23,11 @@ impl Board {
         }
     }
 
+    /// Works off all that is due, where a limit is reached and what is over must not count.
+    pub(crate) fn make_room(&mut self, now: Now) {
+        self.advance(now, usize::MAX);
+    }
+
     fn meet(&mut self, now: Now, deadline: Deadline) {
         match deadline {
             Deadline::Wait(id) => self.wait_ran_out(now, id),

@@ -63,6 +63,7 @@ impl Board {
     }
 
     fn check_operations(&mut self, call: &Call, operations: &[Operation]) -> Result<(), Error> {
+        self.make_room_for_keys(call.now, operations.len());
         for operation in operations {
             self.end_overdue_of(call.now, operation);
         }

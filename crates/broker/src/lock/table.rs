@@ -232,6 +232,12 @@ impl LockTable {
         self.granted.conflicting(None, names, Mode::Exclusive)
     }
 
+    /// The ids of all waiters with a name that overlaps one of these, ascending.
+    #[must_use]
+    pub fn overlapping_waiters(&self, names: &LockNames) -> Vec<u64> {
+        self.waiting.conflicting(None, names, Mode::Exclusive)
+    }
+
     /// How many grants there are.
     #[must_use]
     pub fn grant_count(&self) -> usize {

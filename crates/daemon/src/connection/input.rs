@@ -33,9 +33,7 @@ impl Connection {
 
     /// Whether requests are carried out now: not behind one that takes its time, nor while replies pile up.
     pub(super) fn takes_requests(&self) -> bool {
-        matches!(self.phase, Phase::Open | Phase::HalfClosed)
-            && self.busy.is_none()
-            && self.backlog() <= self.host.config.limits.outbound_soft_bytes
+        matches!(self.phase, Phase::Open | Phase::HalfClosed) && self.busy.is_none() && !self.is_behind()
     }
 
     /// A fatal error of framing: it is told, then the connection closes.

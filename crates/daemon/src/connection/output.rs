@@ -19,6 +19,11 @@ impl Connection {
         self.output.len() - self.written
     }
 
+    /// Whether so much output waits that nothing more is read or carried out.
+    pub(super) fn is_behind(&self) -> bool {
+        self.backlog() > self.host.config.limits.outbound_soft_bytes
+    }
+
     /// Whether all that is to be written is written.
     pub(super) fn is_flushed(&self) -> bool {
         self.backlog() == 0 && self.seat.as_ref().is_none_or(|seat| seat.outbox().is_empty())

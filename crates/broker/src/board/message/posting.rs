@@ -87,7 +87,7 @@ impl Board {
     }
 
     /// Checks that each recipient may have an inbox, and that a sole one's has room.
-    pub(super) fn make_room(&mut self, now: Now, recipients: &[AgentName]) -> Result<(), Error> {
+    pub(super) fn make_inbox_room(&mut self, now: Now, recipients: &[AgentName]) -> Result<(), Error> {
         for name in recipients {
             self.settle_inbox(now, name);
         }

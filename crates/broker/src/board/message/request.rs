@@ -45,7 +45,7 @@ impl Board {
         let target = target.ok_or_else(|| no_responders(&params.to))?;
         let kind = params.r#type.map_or_else(|| label("request"), Ok)?;
         self.check_memory()?;
-        self.make_room(now, std::slice::from_ref(&target))?;
+        self.make_inbox_room(now, std::slice::from_ref(&target))?;
         let timeout_ms = params.timeout_ms.map_or(REQUEST_TIMEOUT_MS_DEFAULT, WaitMs::get);
         let wait = self.start_wait(call, WaitKind::Request, timeout_ms)?;
         let header = Header {
@@ -94,7 +94,7 @@ impl Board {
         let id = match waiter.filter(|wait| self.still_waits(now, *wait)) {
             Some(wait) => self.hand_over_reply(now, wait, question, &asker, draft),
             None => {
-                self.make_room(now, std::slice::from_ref(&asker))?;
+                self.make_inbox_room(now, std::slice::from_ref(&asker))?;
                 self.post(now, draft, &[asker]).id
             }
         };

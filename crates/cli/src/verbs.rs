@@ -1,0 +1,23 @@
+//! The verbs, one file for each group: what it takes, what it asks of the daemon, and how people read the answer.
+//!
+//! Invariant: a verb prints a result or fails; it never does both.
+
+pub mod agent;
+pub mod ask;
+pub mod completions;
+pub mod daemon;
+pub mod doctor;
+pub mod down;
+pub mod inbox;
+pub mod kv;
+pub mod lock;
+pub mod namespace;
+pub mod publish;
+pub mod reply;
+pub mod send;
+pub mod service;
+pub mod stats;
+pub mod status;
+pub mod subscribe;
+pub mod tail;
+pub mod up;
