@@ -20,6 +20,7 @@ mod instances;
 mod limits;
 mod messages;
 mod order;
+mod overview;
 mod restart;
 mod resume;
 mod sessions;
