@@ -114,5 +114,6 @@ fn a_namespace_that_can_reserve_no_revisions_changes_nothing() {
     assert_eq!(data["applied"], false);
     client.call("kv.set", json!({"key": "a", "value": 2}));
     fs::remove_file(&ballast).expect("the ballast");
+    assert_eq!(fresh.call("kv.get", json!({"key": "a"})), json!({"exists": false}));
     fresh.call("kv.set", json!({"key": "a", "value": 1}));
 }

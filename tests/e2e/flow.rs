@@ -135,6 +135,40 @@ fn replies_are_never_dropped_and_never_pile_up() {
     client.result(done);
 }
 
+/// Asks for thirty megabytes, of which the daemon holds one, and does not read them yet.
+fn ask_for_more_than_fits(home: &Home) -> (Raw, Vec<u64>) {
+    let mut client = home.connect();
+    client.call("kv.set", json!({"key": "big", "value": "x".repeat(500_000)}));
+    let asked = (0..60).map(|_| client.start("kv.get", json!({"key": "big"}))).collect();
+    (client, asked)
+}
+
+#[test]
+fn the_end_of_input_waits_for_all_replies() {
+    let home = Home::in_memory().with_limits("outbound_soft_bytes = 1048576");
+    let _daemon = home.start();
+    let (mut client, asked) = ask_for_more_than_fits(&home);
+    client.write(r#"{"id":"last","method":"server.ping"}"#);
+    client.end_input();
+    for id in asked {
+        assert_eq!(client.next_reply()["id"], id);
+    }
+    assert_eq!(client.next_reply()["id"], "last");
+    client.expect_end();
+}
+
+#[test]
+fn a_hang_up_is_noticed_although_nothing_is_read() {
+    let home = Home::in_memory().with_limits("outbound_soft_bytes = 1048576");
+    let _daemon = home.start();
+    let mut other = home.connect();
+    let (client, _) = ask_for_more_than_fits(&home);
+    drop(client);
+    wait_for("the connection is gone", || {
+        (other.call("server.stats", json!({}))["connections"] == 1).then_some(())
+    });
+}
+
 #[test]
 fn an_initial_state_larger_than_any_buffer_comes_whole_among_the_changes() {
     let home = Home::in_memory().with_limits("outbound_soft_bytes = 65536\noutbound_hard_bytes = 1048576");

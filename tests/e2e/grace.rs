@@ -10,16 +10,17 @@ use crate::harness::{Daemon, Home, wait_for};
 /// Tells the child below where the daemon is.
 const SOCKET: &str = "E2E_CHILD_SOCKET";
 
-/// Not a test of its own: the body of a process that takes a lock and then does nothing.
+/// Not a test of its own: the body of a process that takes what it can get and then does nothing.
 #[test]
 #[ignore = "runs as the child of another test"]
-fn child_that_holds_a_lock() {
+fn child_that_holds_on() {
     let Some(socket) = std::env::var_os(SOCKET) else {
         return;
     };
     let stream = std::os::unix::net::UnixStream::connect(socket).expect("the daemon listens");
     let mut client = crate::harness::Raw::of(stream, crate::harness::Framing::Lengths);
     client.call("session.open", json!({"agent": "child"}));
+    client.call("message.receive", json!({"max": 10}));
     client.call("lock.acquire", json!({"keys": ["session/bound"], "bind": "session"}));
     client.call("lock.acquire", json!({"keys": ["agent/bound"]}));
     loop {
@@ -31,7 +32,7 @@ fn child_that_holds_a_lock() {
 fn holding_child(home: &Home) -> Daemon {
     let mut command = Command::new(std::env::current_exe().expect("the test has a path"));
     command
-        .args(["--ignored", "--exact", "grace::child_that_holds_a_lock"])
+        .args(["--ignored", "--exact", "grace::child_that_holds_on"])
         .env(SOCKET, home.socket())
         .stdin(Stdio::null())
         .stdout(Stdio::null());
@@ -61,6 +62,21 @@ fn the_locks_of_a_killed_process_are_freed_after_the_grace_and_not_before() {
     assert!(took < Duration::from_millis(grace_ms + 2000), "freed after {took:?}");
     let data = waiter.refused("lock_held", "lock.acquire", json!({"keys": ["agent/bound"]}));
     assert_eq!(data["conflicts"][0]["agent"], "child");
+}
+
+#[test]
+fn what_a_killed_process_had_received_comes_again() {
+    let home = Home::in_memory().with("CALLBOARD_GRACE_MS", 100);
+    let _daemon = home.start();
+    let mut sender = home.connect_as("ada");
+    let sent = sender.call("message.send", json!({"to": "child", "payload": "once more"}));
+    let child = holding_child(&home);
+    assert_eq!(sender.call("message.status", json!({"id": sent["id"]}))["recipients"][0]["state"], "leased");
+    let mut heir = home.connect_as("child");
+    assert_eq!(heir.call("message.receive", json!({}))["messages"], json!([]));
+    child.kill();
+    let message = heir.call("message.receive", json!({"wait_ms": 9000}))["messages"][0].take();
+    assert_eq!((&message["id"], &message["attempt"]), (&sent["id"], &json!(2)));
 }
 
 #[test]

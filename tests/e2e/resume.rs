@@ -99,6 +99,35 @@ fn what_was_not_read_comes_once_and_in_order_after_a_resume() {
 }
 
 #[test]
+fn what_overflowed_while_nobody_was_there_is_a_gap() {
+    let home = Home::in_memory()
+        .with("CALLBOARD_GRACE_MS", HOUR_MS)
+        .with_limits("outbound_soft_bytes = 65536\noutbound_hard_bytes = 262144");
+    let _daemon = home.start();
+    let (mut client, opened) = home.open(json!({}));
+    client.call("kv.watch", json!({"prefix": ""}));
+    let mut writer = home.connect();
+    hang_up(client, &mut writer);
+    let value = "x".repeat(2000);
+    for number in 0..300 {
+        writer.call("kv.set", json!({"key": format!("k{number}"), "value": value}));
+    }
+    let (mut again, _) = resume(&home, &opened);
+    let mut next = 1;
+    let mut missed = 0;
+    while next <= 300 {
+        let event = again.event();
+        assert_eq!(event["seq"], next);
+        let count = event["missed"].as_u64().unwrap_or_default();
+        missed += count;
+        next += count.max(1);
+    }
+    assert!(missed > 0 && next == 301, "{missed} of {next}");
+    writer.call("kv.set", json!({"key": "last", "value": 1}));
+    assert_eq!(again.event_of("kv.put")["seq"], 301);
+}
+
+#[test]
 fn a_resume_closes_the_connection_that_is_still_open() {
     let (home, _daemon) = patient();
     let (mut first, opened) = home.open(json!({"agent": "bob"}));

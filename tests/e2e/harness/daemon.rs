@@ -59,6 +59,12 @@ impl Daemon {
     }
 }
 
+impl From<Child> for Daemon {
+    fn from(child: Child) -> Self {
+        Self { child }
+    }
+}
+
 impl Drop for Daemon {
     fn drop(&mut self) {
         // Both fail only when it has been reaped already.
