@@ -44,7 +44,7 @@
 //! # let listener = std::os::unix::net::UnixListener::bind(&socket)?;
 //! # let daemon = std::thread::spawn(move || {
 //! #     let limits = serde_json::to_string(&callboard_protocol::Limits::default()).unwrap();
-//! #     let opened = format!(r#"{{"protocol":1,"server":{{}},"instance_id":"i","session_id":"s","resume_token":"t","resumed":false,
+//! #     let opened = format!(r#"{{"protocol":1,"server":{{"name":"fake","version":"0"}},"instance_id":"i","session_id":"s","resume_token":"t","resumed":false,
 //! #         "namespace":"default","agent":null,"sessions":0,"durability":"memory","grace_ms":5000,"limits":{limits}}}"#);
 //! #     let mut stream = listener.accept().unwrap().0;
 //! #     for (id, result) in [(-1, opened.as_str()), (1, r#"{"revision":1,"created":true}"#), (2, r#"{"exists":true,"value":"green"}"#)] {

@@ -133,11 +133,7 @@ impl Connection {
         let host = &self.host;
         Opened {
             protocol,
-            server: Server {
-                name: "callboard".to_owned(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                pid: std::process::id(),
-            },
+            server: Server { name: "callboard".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
             instance_id: host.instance_id.clone(),
             session_id: seat.session.to_string(),
             resume_token: token,

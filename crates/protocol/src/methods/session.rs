@@ -55,8 +55,6 @@ pub struct Server {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// Its process id.
-    pub pid: u32,
 }
 
 /// The answer to `session.open`.
