@@ -9,6 +9,7 @@
 mod harness;
 
 mod activation;
+mod demo;
 mod disk;
 mod ends;
 mod envelope;

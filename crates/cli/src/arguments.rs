@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::exit::EXIT_CODES_HELP;
 use crate::verbs::{
-    agent, ask, completions, daemon, down, inbox, kv, lock, namespace, publish, reply, send, service,
+    agent, ask, completions, daemon, demo, down, inbox, kv, lock, namespace, publish, reply, send, service,
     subscribe, tail,
 };
 
@@ -66,6 +66,14 @@ pub enum Verb {
     /// Say whether the daemon runs, and where (exit code 6 when not)
     #[command(after_help = "Example:\n  callboard status --json")]
     Status,
+    /// Watch several processes do real work together, and a summary that is checked
+    Demo(demo::DemoArgs),
+    /// The manager's process of the demo
+    #[command(hide = true)]
+    DemoManager(demo::ManagerArgs),
+    /// A worker's process of the demo
+    #[command(hide = true)]
+    DemoWorker(demo::WorkerArgs),
     /// Find out what is wrong, and what to do about it
     #[command(after_help = "Example:\n  callboard doctor")]
     Doctor,

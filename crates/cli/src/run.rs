@@ -7,8 +7,8 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::verbs::{
-    agent, ask, completions, daemon, doctor, down, inbox, kv, lock, namespace, publish, reply, send, service,
-    stats, status, subscribe, tail, up,
+    agent, ask, completions, daemon, demo, doctor, down, inbox, kv, lock, namespace, publish, reply, send,
+    service, stats, status, subscribe, tail, up,
 };
 
 /// Does what `verb` says.
@@ -21,6 +21,9 @@ pub fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Up => block_on(up::run(context)),
         Verb::Down(args) => block_on(down::run(args, context)),
         Verb::Status => block_on(status::run(context)),
+        Verb::Demo(args) => block_on(demo::run(args, context)),
+        Verb::DemoManager(args) => block_on(demo::run_manager(args, context)),
+        Verb::DemoWorker(args) => block_on(demo::run_worker(args, context)),
         Verb::Doctor => block_on(doctor::run(context)),
         Verb::Kv(verb) => block_on(kv::run(verb, context)),
         Verb::Lock(verb) => block_on(lock::run(verb, context)),

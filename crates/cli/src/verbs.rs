@@ -6,6 +6,7 @@ pub mod agent;
 pub mod ask;
 pub mod completions;
 pub mod daemon;
+pub mod demo;
 pub mod doctor;
 pub mod down;
 pub mod inbox;
