@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, Home, Raw, callboard};
+use crate::harness::{Daemon, Home, Raw, callboard, wait_for};
 
 /// A home on a file system of 2 MiB that only its daemon sees, so that it goes with the process. `None`, with the reason
 /// printed, where this user may not mount anything.
@@ -29,7 +29,7 @@ fn start_on_small_disk(home: &Home) -> Option<Daemon> {
 
 /// A home whose socket lies outside of it, because what is mounted is seen by the daemon alone.
 fn home() -> Home {
-    let home = Home::new().with("CALLBOARD_SNAPSHOT_INTERVAL_MS", 3_600_000);
+    let home = Home::in_snapshot_mode().with("CALLBOARD_SNAPSHOT_INTERVAL_MS", 3_600_000);
     let socket = home.folder().join("s").display().to_string();
     home.with("CALLBOARD_SOCKET", socket)
 }
@@ -116,4 +116,48 @@ fn a_namespace_that_can_reserve_no_revisions_changes_nothing() {
     fs::remove_file(&ballast).expect("the ballast");
     assert_eq!(fresh.call("kv.get", json!({"key": "a"})), json!({"exists": false}));
     fresh.call("kv.set", json!({"key": "a", "value": 1}));
+}
+
+/// As [`home`], in the default mode.
+fn home_with_journal() -> Home {
+    let home = Home::new();
+    let socket = home.folder().join("s").display().to_string();
+    home.with("CALLBOARD_SOCKET", socket)
+}
+
+#[test]
+fn a_change_that_could_not_be_stored_is_told_and_no_other_is_made_until_there_is_room() {
+    let home = home_with_journal();
+    let Some(daemon) = start_on_small_disk(&home) else {
+        return;
+    };
+    let mut client = home.connect_as("ada");
+    client.call("kv.set", json!({"key": "before", "value": 1}));
+    let ballast = store(&home, &daemon).join("ballast");
+    fill(&ballast);
+    // One batch: the changes of it are told as what they are, the reads as ever.
+    let big = client.start("kv.set", json!({"key": "big", "value": "x".repeat(100_000)}));
+    let read = client.start("kv.get", json!({"key": "before"}));
+    let data = client.failure("storage_failed", big);
+    assert_eq!(data["applied"], true);
+    assert_eq!(client.result(read)["value"], 1);
+    assert_eq!(value(&mut client, "big").as_str().map(str::len), Some(100_000), "it is in memory");
+    for (method, params) in [
+        ("kv.set", json!({"key": "before", "value": 2})),
+        ("lock.acquire", json!({"keys": ["a"]})),
+        ("message.send", json!({"to": "bob", "payload": 1})),
+    ] {
+        assert_eq!(client.refused("storage_failed", method, params)["applied"], false, "{method}");
+    }
+    assert_eq!(value(&mut client, "before"), 1);
+    assert_eq!(client.call("lock.list", json!({}))["locks"], json!([]));
+    assert_eq!(client.call("server.info", json!({}))["durability"], "failed");
+    assert_eq!(home.open(json!({"agent": "bob"})).1["durability"], "failed", "others can come and read");
+
+    fs::remove_file(&ballast).expect("the ballast");
+    wait_for("changes are stored again", || {
+        (client.call("server.info", json!({}))["durability"] == "journal").then_some(())
+    });
+    client.call("kv.set", json!({"key": "after", "value": 3}));
+    assert!(home.read_log().contains("changes are stored again"));
 }

@@ -68,5 +68,10 @@ fn clients_leases_and_subscriptions_that_rest_cost_nothing() {
     // One that is gone and in its grace no more, one that only ended its input.
     clients[9].end_input();
     clients[8].call("session.close", json!({}));
+    // The last change is brought to the disk within a second.
+    wait_for("all is synced", || {
+        let store = clients[0].call("server.stats", json!({}))["store"].take();
+        (store["unsynced_changes"] == 0).then_some(())
+    });
     expect_no_wake_ups(&daemon);
 }

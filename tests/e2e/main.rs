@@ -11,6 +11,7 @@ mod harness;
 mod activation;
 mod demo;
 mod disk;
+mod durability;
 mod ends;
 mod envelope;
 mod flow;

@@ -25,7 +25,7 @@ mod topic;
 mod txn;
 mod watching;
 
-pub use image::RestoreError;
+pub use image::{ImageCursor, RestoreError};
 pub use session::{OpenSession, OpenedSession};
 pub use summary::Summary;
 

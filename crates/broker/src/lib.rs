@@ -18,7 +18,9 @@ pub mod session;
 pub mod topics;
 pub mod wait;
 
-pub use board::{Board, BoardConfig, OpenSession, OpenedSession, Outcome, RestoreError, Summary};
+pub use board::{
+    Board, BoardConfig, ImageCursor, OpenSession, OpenedSession, Outcome, RestoreError, Summary,
+};
 pub use effects::{Effects, Outgoing, Output, PushClass};
 pub use now::{Monotonic, Now};
 pub use record::Record;

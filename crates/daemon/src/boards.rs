@@ -26,6 +26,8 @@ pub struct BoardHandle {
     board: Mutex<Board>,
     /// The exclusive upper bound of the revisions that may be given out.
     pub ceiling: AtomicU64,
+    /// The position of its last change.
+    pub last_change: AtomicU64,
     /// What the board held when it was last asked, in bytes.
     pub bytes: AtomicUsize,
     armed: AtomicU64,
@@ -39,6 +41,7 @@ impl BoardHandle {
             namespace,
             board: Mutex::new(board),
             ceiling: AtomicU64::new(ceiling),
+            last_change: AtomicU64::new(0),
             bytes: AtomicUsize::new(0),
             armed: AtomicU64::new(UNARMED),
             rearm: Notify::new(),

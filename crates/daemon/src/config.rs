@@ -14,6 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use callboard_broker::BoardConfig;
 use callboard_protocol::Limits;
 use callboard_protocol::limits::{FRAME_BYTES_CEILING, WAIT_MS_MAX};
 use serde::Deserialize;
@@ -28,6 +29,8 @@ pub const DEFAULT_FILE: &str = include_str!("../config.default.toml");
 const FILE_NAME: &str = "config.toml";
 /// The shortest interval of snapshots, in milliseconds: below it, writing them would be all the daemon does.
 const SNAPSHOT_INTERVAL_MS_MIN: u64 = 100;
+/// The smallest journal that a snapshot replaces, in bytes: below it, snapshots would be all the daemon does.
+const JOURNAL_BYTES_MIN: u64 = 4 << 10;
 /// The smallest frame, in bytes: an error with all it carries must fit.
 const FRAME_BYTES_MIN: usize = 1024;
 
@@ -61,10 +64,12 @@ pub enum LogFormat {
 pub struct Config {
     /// Where the socket is; `None`: in the home.
     pub socket: Option<PathBuf>,
-    /// What survives the daemon: `snapshot`.
+    /// What survives the daemon: `journal`.
     pub durability: Durability,
-    /// How often a changed state is written: 60,000 ms.
+    /// How often a changed state is written in `snapshot` mode: 60,000 ms.
     pub snapshot_interval_ms: u64,
+    /// How large the journal grows before a snapshot replaces it, unless the last snapshot was larger: 64 MiB.
+    pub journal_bytes: u64,
     /// How long a session outlives its connection: 5,000 ms.
     pub grace_ms: u64,
     /// Whether the methods for people are carried out: yes.
@@ -81,8 +86,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             socket: None,
-            durability: Durability::Snapshot,
+            durability: Durability::Journal,
             snapshot_interval_ms: 60_000,
+            journal_bytes: 64 << 20,
             grace_ms: 5000,
             admin: true,
             log: "info".to_owned(),
@@ -125,6 +131,12 @@ impl Config {
         Ok(config)
     }
 
+    /// What each board is handed.
+    #[must_use]
+    pub fn board_config(&self) -> BoardConfig {
+        BoardConfig { limits: self.limits.clone(), grace_ms: self.grace_ms, admin: self.admin }
+    }
+
     /// Where the socket is.
     #[must_use]
     pub fn socket(&self, home: &Home) -> PathBuf {
@@ -142,8 +154,9 @@ impl Config {
         if let Some(path) = environment(SOCKET_VARIABLE) {
             self.socket = Some(PathBuf::from(path));
         }
-        set(&mut self.durability, environment, "CALLBOARD_DURABILITY", "memory or snapshot")?;
+        set(&mut self.durability, environment, "CALLBOARD_DURABILITY", "memory, snapshot, journal or sync")?;
         set(&mut self.snapshot_interval_ms, environment, "CALLBOARD_SNAPSHOT_INTERVAL_MS", "milliseconds")?;
+        set(&mut self.journal_bytes, environment, "CALLBOARD_JOURNAL_BYTES", "bytes")?;
         set(&mut self.grace_ms, environment, "CALLBOARD_GRACE_MS", "milliseconds")?;
         set(&mut self.admin, environment, "CALLBOARD_ADMIN", "true or false")?;
         set(&mut self.log, environment, "CALLBOARD_LOG", "a level or directives by module")?;
@@ -161,18 +174,13 @@ impl Config {
     }
 
     fn validate(&mut self) -> Result<(), ConfigError> {
-        match self.durability {
-            Durability::Memory | Durability::Snapshot => {}
-            Durability::Journal | Durability::Sync => {
-                return Err(ConfigError::NotYet { durability: self.durability });
-            }
-        }
         if let Some(socket) = self.socket.take() {
             let absolute = std::path::absolute(&socket)
                 .map_err(|source| ConfigError::Socket { path: socket, source })?;
             self.socket = Some(absolute);
         }
         in_range("snapshot_interval_ms", self.snapshot_interval_ms, SNAPSHOT_INTERVAL_MS_MIN, WAIT_MS_MAX)?;
+        in_range("journal_bytes", self.journal_bytes, JOURNAL_BYTES_MIN, u64::MAX)?;
         in_range("grace_ms", self.grace_ms, 0, WAIT_MS_MAX)?;
         validate_limits(&self.limits)
     }

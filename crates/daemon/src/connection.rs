@@ -7,6 +7,9 @@
 
 mod input;
 mod output;
+mod unstored;
+
+pub(crate) use unstored::lost_error;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -24,6 +27,7 @@ use callboard_protocol::{Decoder, Framing};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use self::unstored::UnstoredReply;
 use crate::host::Host;
 use crate::listener::{PeerIdentity, Stream, hung_up, is_hung_up};
 use crate::outbox::{ConnectionId, encode_response};
@@ -74,8 +78,10 @@ pub(crate) struct Connection {
     written: usize,
     /// How many bytes were put out before `output`.
     base: u64,
-    /// What must be durable before `output` is written.
+    /// What must be stored before `output` is written.
     needed: Position,
+    /// The replies in `output` that tell of changes which are not known to be stored.
+    unstored: Vec<UnstoredReply>,
     phase: Phase,
     /// The session, once there is one.
     pub(crate) seat: Option<Arc<Seat>>,
@@ -105,6 +111,7 @@ impl Connection {
             written: 0,
             base: 0,
             needed: Position::default(),
+            unstored: Vec::new(),
             phase: Phase::Open,
             seat: None,
             busy: None,
@@ -145,8 +152,13 @@ impl Connection {
                 self.take_requests();
             }
             let read = self.poll_read(context);
-            self.collect(context);
-            let wrote = self.poll_write(context);
+            let wrote = match self.poll_stored(context) {
+                Poll::Ready(stored) => {
+                    self.collect(context, stored);
+                    self.poll_write(context)
+                }
+                Poll::Pending => false,
+            };
             self.poll_end(context);
             if self.phase == Phase::Closed {
                 return Poll::Ready(());

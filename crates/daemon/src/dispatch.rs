@@ -12,12 +12,12 @@ use callboard_protocol::methods::{BoardAnswer, BoardCommand, Command, Empty, Hos
 use callboard_protocol::version::PROTOCOL;
 
 use crate::connection::Connection;
-use crate::host::Host;
+use crate::host::{Host, Stamp};
 
 /// What becomes of a request.
 pub(crate) enum Reply {
-    /// A board's answer.
-    Board(Result<BoardAnswer, Error>),
+    /// A board's answer, and what has to be stored before it leaves.
+    Board(Result<BoardAnswer, Error>, Stamp),
     /// The daemon's answer.
     Host(Result<HostAnswer, Error>),
     /// The answer comes through the outbox, or not at all.
@@ -44,13 +44,13 @@ impl Connection {
     fn dispatch_board(&mut self, request: Option<&RequestId>, command: BoardCommand) -> Reply {
         let seat = match self.seat() {
             Ok(seat) => seat,
-            Err(error) => return Reply::Board(Err(error)),
+            Err(error) => return Reply::Board(Err(error), Stamp::default()),
         };
         let now = self.now();
-        let (outcome, position) = self.host.apply(now, &seat.board, seat.session, request, command);
-        self.needs(position);
+        let (outcome, stamp) = self.host.apply(now, &seat.board, seat.session, request, command);
+        self.needs(stamp);
         match outcome {
-            Outcome::Done(result) => Reply::Board(result),
+            Outcome::Done(result) => Reply::Board(result, stamp),
             Outcome::Waiting | Outcome::Ignored => Reply::Later,
         }
     }
@@ -70,9 +70,9 @@ impl Connection {
             HostCommand::SessionOpen(_) => return Reply::Later,
             HostCommand::SessionClose(params) => {
                 let leave = params.leave.unwrap_or(false);
-                let ((), position) =
+                let ((), stamp) =
                     host.with_board(&seat.board, |board| board.close_session(now, seat.session, leave));
-                self.needs(position);
+                self.needs(stamp);
                 return Reply::Closing;
             }
             HostCommand::SessionCancel(params) => Ok(HostAnswer::SessionCancel(self.cancel(&params))),

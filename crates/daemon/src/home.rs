@@ -7,8 +7,9 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::files::{DirectoryError, PrivateDirectory};
+use crate::files::{DirectoryError, PrivateDirectory, Volume};
 
 /// The variable that names the home.
 pub const HOME_VARIABLE: &str = "CALLBOARD_HOME";
@@ -69,7 +70,7 @@ pub fn resolve(flag: Option<&Path>, environment: Environment<'_>) -> Result<Path
 /// The opened home.
 #[derive(Debug)]
 pub struct Home {
-    directory: PrivateDirectory,
+    directory: Arc<PrivateDirectory>,
 }
 
 impl Home {
@@ -78,7 +79,7 @@ impl Home {
     /// # Errors
     /// [`HomeError::Directory`] when it is a symbolic link or no directory, not ours, or open to writes of others.
     pub fn open(path: &Path) -> Result<Self, HomeError> {
-        Ok(Self { directory: PrivateDirectory::open(path)? })
+        Ok(Self { directory: Arc::new(PrivateDirectory::open(path)?) })
     }
 
     /// Where it is.
@@ -97,6 +98,12 @@ impl Home {
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.directory.join(SOCKET_NAME)
+    }
+
+    /// The files in it.
+    #[must_use]
+    pub fn volume(&self) -> Arc<dyn Volume> {
+        Arc::clone(&self.directory) as Arc<dyn Volume>
     }
 
     /// Opens the directory of the store, and creates it when it is missing.

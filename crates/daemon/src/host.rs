@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use callboard_broker::{Board, BoardConfig, Now, Outcome, Outgoing, Output, SessionId};
+use callboard_broker::{Board, Now, Outcome, Outgoing, Output, SessionId};
 use callboard_protocol::error::{Error, ErrorKind};
 use callboard_protocol::methods::BoardCommand;
 use callboard_protocol::methods::session::Durability;
@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::boards::{BoardHandle, Boards};
+use crate::changes::is_change;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::outbox::{FlowChange, Frame};
@@ -33,6 +34,15 @@ const REVISIONS_LEFT_MIN: u64 = 500_000;
 const REVISIONS_PER_CALL_MAX: u64 = 250_000;
 /// How many deadlines a timer works off before it lets others have the board.
 const DEADLINES_PER_SLICE: usize = 256;
+
+/// What has to be stored before something leaves the daemon.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// The last change that it may show.
+    pub position: Position,
+    /// Whether that change is its own.
+    pub is_change: bool,
+}
 
 /// What all connections share.
 #[derive(Debug)]
@@ -72,19 +82,12 @@ pub struct Host {
 }
 
 impl Host {
-    /// What each board is handed.
-    #[must_use]
-    pub fn board_config(&self) -> BoardConfig {
-        BoardConfig {
-            limits: self.config.limits.clone(),
-            grace_ms: self.config.grace_ms,
-            admin: self.config.admin,
-        }
-    }
-
-    /// The durability as the protocol calls it.
+    /// The durability in force, as the protocol calls it.
     #[must_use]
     pub fn durability(&self) -> Durability {
+        if self.keeper.is_failed() {
+            return Durability::Failed;
+        }
         match self.config.durability {
             crate::config::Durability::Memory => Durability::Memory,
             crate::config::Durability::Snapshot => Durability::Snapshot,
@@ -111,10 +114,10 @@ impl Host {
                 .with("max", max));
         }
         let last = self.keeper.first_free_revision(namespace) - 1;
-        Ok(self.add_board(namespace, Board::new(self.board_config(), Revision(last))))
+        Ok(self.add_board(namespace, Board::new(self.config.board_config(), Revision(last))))
     }
 
-    /// Adds a board and its timer.
+    /// Adds a board and its timer, unless the namespace has one.
     pub fn add_board(self: &Arc<Self>, namespace: &Namespace, board: Board) -> Arc<BoardHandle> {
         let (handle, is_new) = self.boards.insert(namespace, board, 0);
         if is_new {
@@ -140,26 +143,30 @@ impl Host {
         session: SessionId,
         request: Option<&RequestId>,
         command: BoardCommand,
-    ) -> (Outcome, Position) {
-        self.with_board(handle, |board| match self.check_revisions(handle, board) {
-            Ok(()) => board.apply(now, session, request, command),
-            Err(error) => Outcome::Done(Err(error)),
+    ) -> (Outcome, Stamp) {
+        let is_change = is_change(&command);
+        self.with_board(handle, |board| {
+            let allowed = if is_change { self.check_storage(handle, board) } else { Ok(()) };
+            match allowed {
+                Ok(()) => board.apply(now, session, request, command),
+                Err(error) => Outcome::Done(Err(error)),
+            }
         })
     }
 
     /// Does something with a board, and puts its effects in their places.
-    pub fn with_board<T>(&self, handle: &BoardHandle, act: impl FnOnce(&mut Board) -> T) -> (T, Position) {
+    pub fn with_board<T>(&self, handle: &BoardHandle, act: impl FnOnce(&mut Board) -> T) -> (T, Stamp) {
         let mut wakers = Vec::new();
         let mut board = handle.lock();
         board.set_memory_full(self.bytes.load(Ordering::Relaxed) >= self.config.limits.memory_bytes);
         self.reserve(handle, &board);
         let result = act(&mut board);
-        let position = self.settle(&mut board, &mut wakers);
+        let stamp = self.settle(handle, &mut board, &mut wakers);
         self.account(handle, &board);
         handle.arm(board.next_due());
         drop(board);
         wakers.into_iter().for_each(Waker::wake);
-        (result, position)
+        (result, stamp)
     }
 
     /// Long before the revisions run out: reserves the next block, for the price of one fsync. A failure is logged, and
@@ -174,6 +181,19 @@ impl Host {
                 tracing::error!(namespace = %handle.namespace, %error, "no revisions could be reserved");
             }
         }
+    }
+
+    /// Refuses a change that could not be stored.
+    ///
+    /// # Errors
+    /// `storage_failed`: nothing was changed.
+    pub fn check_storage(&self, handle: &BoardHandle, board: &Board) -> Result<(), Error> {
+        if self.keeper.is_failed() {
+            let message = "changes are refused until a snapshot succeeds: the store can't be written, see the daemon's \
+                           log; nothing was changed";
+            return Err(Error::new(ErrorKind::StorageFailed, message).with("applied", false));
+        }
+        self.check_revisions(handle, board)
     }
 
     /// Refuses a call that might use up more revisions than are reserved.
@@ -191,20 +211,26 @@ impl Host {
         Err(Error::new(ErrorKind::StorageFailed, message).with("applied", false))
     }
 
-    fn settle(&self, board: &mut Board, wakers: &mut Vec<Waker>) -> Position {
-        let mut last = Position::default();
+    fn settle(&self, handle: &BoardHandle, board: &mut Board, wakers: &mut Vec<Waker>) -> Stamp {
+        // What is only looked at may be a change that is not stored yet.
+        let mut last =
+            Stamp { position: Position(handle.last_change.load(Ordering::Relaxed)), is_change: false };
         loop {
             let mut effects = board.take_effects();
             if effects.is_empty() {
                 board.reuse_effects(effects);
-                return last.max(self.keeper.position());
+                return last;
             }
-            let position = self.keeper.append(&effects.records);
-            last = position;
+            let mut stamp = Stamp { position: last.position, is_change: !effects.records.is_empty() };
+            if stamp.is_change {
+                stamp.position = self.keeper.append(&handle.namespace, &effects.records);
+                handle.last_change.store(stamp.position.0, Ordering::Relaxed);
+            }
+            last = Stamp { position: stamp.position, is_change: last.is_change || stamp.is_change };
             if !effects.outputs.is_empty() {
                 let now = Instant::now();
                 for output in effects.outputs.drain(..) {
-                    self.place(board, now, position, output, wakers);
+                    self.place(board, now, stamp, output, wakers);
                 }
             }
             board.reuse_effects(effects);
@@ -212,14 +238,7 @@ impl Host {
     }
 
     /// Puts one output into its outbox.
-    fn place(
-        &self,
-        board: &mut Board,
-        now: Instant,
-        position: Position,
-        output: Output,
-        wakers: &mut Vec<Waker>,
-    ) {
+    fn place(&self, board: &mut Board, now: Instant, stamp: Stamp, output: Output, wakers: &mut Vec<Waker>) {
         let Output { session, what } = output;
         if matches!(what, Outgoing::Ended) {
             if let Some(seat) = self.seats.free(session) {
@@ -239,11 +258,12 @@ impl Host {
                 if let Err(error) = result.as_ref() {
                     self.stats.count_error(error);
                 }
-                outbox.push_reply(position, Frame::Reply { id, result, reply_message });
+                let is_change = stamp.is_change;
+                outbox.push_reply(stamp.position, Frame::Reply { id, result, reply_message, is_change });
             }
             Outgoing::Push { subscription, seq, body, class } => {
                 let drops = outbox.drops;
-                flow = outbox.push_event(now, position, Frame::Push { subscription, seq, body }, class);
+                flow = outbox.push_event(now, stamp.position, Frame::Push { subscription, seq, body }, class);
                 self.stats.drops.fetch_add(outbox.drops - drops, Ordering::Relaxed);
             }
             Outgoing::MoreInitial => outbox.more_initial = true,

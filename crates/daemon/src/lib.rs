@@ -4,10 +4,11 @@
 //! - [`config`], [`home`], [`instance`], [`listener`], [`signals`]: what it needs of the machine.
 //! - `connection`, `dispatch`, `opening`, [`outbox`], [`seats`]: one client's bytes to commands and back.
 //! - [`host`], [`boards`]: the one way into a board, and the boards' timers.
-//! - [`store`], [`snapshots`]: what survives.
+//! - [`store`], [`snapshots`], [`recovery`], `changes`: what survives.
 //! - `overview`, [`stats`]: what a person may ask.
 
 pub mod boards;
+mod changes;
 pub mod clock;
 pub mod config;
 mod connection;
@@ -20,6 +21,7 @@ pub mod listener;
 mod opening;
 pub mod outbox;
 mod overview;
+pub mod recovery;
 pub mod seats;
 pub mod serve;
 pub mod signals;

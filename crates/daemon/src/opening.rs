@@ -47,13 +47,13 @@ impl Connection {
         let seat = self.host.seats.take(id, Arc::clone(&handle), &self.host.config.limits);
         seat.outbox().attach(self.id);
         let now = self.host.clock.now();
-        let (opened, position) = self.host.with_board(&handle, |board| {
+        let (opened, stamp) = self.host.with_board(&handle, |board| {
             if open.agent.is_some() {
                 self.host.check_revisions(&handle, board)?;
             }
             board.open_session(now, open)
         });
-        self.needs(position);
+        self.needs(stamp);
         match opened {
             Ok(opened) => {
                 self.seat = Some(Arc::clone(&seat));
@@ -99,7 +99,7 @@ impl Connection {
             return Ok(None);
         };
         let now = self.host.clock.now();
-        let (opened, position) = self.host.with_board(&seat.board, |board| {
+        let (opened, stamp) = self.host.with_board(&seat.board, |board| {
             if !board.is_resume_token(seat.session, token) {
                 return Ok(None);
             }
@@ -115,7 +115,7 @@ impl Connection {
             }
             Ok(resumed)
         });
-        self.needs(position);
+        self.needs(stamp);
         Ok(opened?.map(|opened| {
             self.seat = Some(Arc::clone(&seat));
             (seat, token.to_owned(), opened)

@@ -16,6 +16,7 @@ use callboard_protocol::methods::BoardAnswer;
 use callboard_protocol::revision::{MessageId, Revision};
 use callboard_protocol::{Framing, Limits, RequestId, Response};
 
+use crate::connection::lost_error;
 use crate::store::Position;
 
 /// What a queued frame costs besides its body, in bytes.
@@ -37,6 +38,8 @@ pub enum Frame {
         result: Box<Result<BoardAnswer, Error>>,
         /// The message that it hands over.
         reply_message: Option<MessageId>,
+        /// Whether it tells of a change.
+        is_change: bool,
     },
     /// An event.
     Push {
@@ -57,8 +60,11 @@ impl Frame {
         }
     }
 
-    fn encode(&self, framing: Framing, out: &mut Vec<u8>) {
+    fn encode(&self, framing: Framing, is_lost: bool, out: &mut Vec<u8>) {
         match self {
+            Self::Reply { id, result, is_change: true, .. } if is_lost && result.is_ok() => {
+                encode_response::<()>(framing, Some(id), Err(&lost_error()), out);
+            }
             Self::Reply { id, result, .. } => {
                 encode_response(framing, Some(id), result.as_ref().as_ref(), out);
             }
@@ -97,6 +103,21 @@ pub enum FlowChange {
     Slow,
     /// It is no longer slow.
     Fine,
+}
+
+/// What a connection can take of an outbox.
+#[derive(Debug, Clone, Copy)]
+pub struct Batch {
+    /// How it is framed.
+    pub framing: Framing,
+    /// How many bytes the connection put out before its output.
+    pub base: u64,
+    /// How many bytes of output are enough.
+    pub enough: usize,
+    /// Frames that need no later position than this one may leave.
+    pub stored: Position,
+    /// Changes after this position could not be stored.
+    pub lost_after: Option<Position>,
 }
 
 /// The outbox of one session.
@@ -258,22 +279,27 @@ impl Outbox {
         self.queue.is_empty() && self.in_flight.is_empty() && self.gaps.is_empty()
     }
 
-    /// Encodes frames into a connection's output until that has `enough` bytes. `base` is how many bytes the connection
-    /// put out before `out`. Gives the position that must be durable before `out` is written.
-    pub fn hand_over(&mut self, framing: Framing, out: &mut Vec<u8>, base: u64, enough: usize) -> Position {
+    /// The position that must be stored before all that waits may leave.
+    #[must_use]
+    pub fn newest(&self) -> Position {
+        self.queue.back().map_or(Position::default(), |(position, _)| *position)
+    }
+
+    /// Encodes frames that may leave into a connection's output until that has [`Batch::enough`] bytes.
+    pub fn hand_over(&mut self, batch: &Batch, out: &mut Vec<u8>) {
         if self.bytes <= self.soft_bytes {
             self.tell_gaps();
         }
-        let mut needed = Position::default();
-        while out.len() < enough {
+        while out.len() < batch.enough
+            && self.queue.front().is_some_and(|(needed, _)| *needed <= batch.stored)
+        {
             let Some((position, frame)) = self.queue.pop_front() else {
                 break;
             };
-            frame.encode(framing, out);
-            needed = needed.max(position);
-            self.in_flight.push_back((base + out.len() as u64, position, frame));
+            let is_lost = batch.lost_after.is_some_and(|after| position > after);
+            frame.encode(batch.framing, is_lost, out);
+            self.in_flight.push_back((batch.base + out.len() as u64, position, frame));
         }
-        needed
     }
 
     /// Tells that a connection has written its output up to a place. Below the soft limit the gaps are told. Places of

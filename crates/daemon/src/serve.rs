@@ -3,28 +3,31 @@
 //! Start: home, configuration, instance lock, socket, store. Stop: no more connections, `server.stopping`, the time
 //! that clients were promised, the snapshot, the socket removed. A stop does not wait for clients to leave.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
+use callboard_protocol::Error;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::boards::Boards;
 use crate::clock::{Clock, unix_ms};
-use crate::config::{Config, ConfigError, Options};
+use crate::config::{Config, ConfigError, Durability, Options};
 use crate::connection::{Connection, refuse};
 use crate::home::{Home, HomeError, process_environment, resolve};
 use crate::host::Host;
 use crate::instance::{Instance, InstanceError};
 use crate::listener::{Listener, ListenerError, SocketWatch, activated, raise_open_files};
 use crate::opening::random_hex;
+use crate::recovery::{Recovered, RecoveryError, recover};
 use crate::seats::Seats;
 use crate::signals::{SignalError, stop_requested};
-use crate::snapshots::LoadError;
 use crate::stats::Stats;
-use crate::store::{Keeper, OpenError};
+use crate::store::{Keeper, LastRun, Opened, StoreError};
 
 /// Random bytes of an instance id.
 const INSTANCE_BYTES: usize = 8;
@@ -55,10 +58,10 @@ pub enum RunError {
     Signals(#[from] SignalError),
     /// The store.
     #[error(transparent)]
-    Store(#[from] OpenError),
-    /// The snapshot.
+    Store(#[from] StoreError),
+    /// What is in it.
     #[error(transparent)]
-    Load(#[from] LoadError),
+    Recovery(#[from] RecoveryError),
     /// The runtime.
     #[error("start the runtime: {0}; raise the limits of the process (ulimit -u, ulimit -n)")]
     Runtime(std::io::Error),
@@ -110,7 +113,7 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
     let socket = config.socket(&home);
     let instance = Instance::acquire(&home, &socket)?;
     raise_open_files(config.limits.connections);
-    let host = start_host(&home, config, socket.clone())?;
+    let (host, last_run) = start_host(&home, config, socket.clone())?;
     let mut listener = match activated()? {
         Some(listener) => listener,
         None => Listener::bind(&socket, &instance)?,
@@ -121,26 +124,43 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
         tracing::warn!(%error, "a deleted socket will not be noticed");
         None
     });
+    let syncing = start_syncing(&host)?;
     let snapshots = tokio::spawn(Arc::clone(&host).keep_snapshots());
     let signalled = CancellationToken::new();
     let signals = tokio::spawn(heed_signals(Arc::clone(&host), stop, signalled.clone()));
     accept(&host, &mut listener, &instance, watch.as_ref()).await;
     snapshots.abort();
-    let stopped = stop_host(&host, &signalled).await;
+    let stopped = stop_host(&host, &signalled, syncing).await;
+    if let (Ok(()), Some(last_run)) = (&stopped, last_run) {
+        last_run.end(&home);
+    }
     signals.abort();
     listener.close();
     drop(instance);
     stopped
 }
 
-fn start_host(home: &Home, config: Config, socket: PathBuf) -> Result<Arc<Host>, RunError> {
-    let (keeper, loaded) = Keeper::open(home, config.durability)?;
+/// Brings the store back, and the boards in it. Gives the entry of this run, where there is a store.
+fn start_host(
+    home: &Home,
+    config: Config,
+    socket: PathBuf,
+) -> Result<(Arc<Host>, Option<LastRun>), RunError> {
     let fresh_id = random_hex(INSTANCE_BYTES).map_err(|error| RunError::Random(error.message.to_string()))?;
+    let clock = Clock::start();
+    let (keeper, boards, last_run) = if config.durability == Durability::Memory {
+        (Keeper::in_memory(), BTreeMap::new(), None)
+    } else {
+        let mut opened = Opened::at(Arc::new(home.open_store()?))?;
+        let Recovered { boards, replayed } = recover(&mut opened, &config.board_config(), clock.now())?;
+        let last_run = LastRun::follow(home, config.durability, fresh_id.clone())?;
+        (Keeper::resume(opened, config.durability, config.journal_bytes, &replayed), boards, Some(last_run))
+    };
     let host = Arc::new(Host {
         config,
-        clock: Clock::start(),
+        clock,
         started_at: unix_ms(),
-        instance_id: loaded.instance_id.unwrap_or(fresh_id),
+        instance_id: last_run.as_ref().map_or(fresh_id, |run| run.instance_id().to_owned()),
         home: home.path().to_owned(),
         socket,
         boards: Boards::default(),
@@ -154,10 +174,8 @@ fn start_host(home: &Home, config: Config, socket: PathBuf) -> Result<Arc<Host>,
         closing: CancellationToken::new(),
         tasks: TaskTracker::new(),
     });
-    if let Some(snapshot) = loaded.snapshot {
-        host.restore(snapshot)?;
-    }
-    Ok(host)
+    host.adopt(boards);
+    Ok((host, last_run))
 }
 
 /// Begins a stop at the first signal; it also ends the time that a stop under way gives to clients.
@@ -209,7 +227,22 @@ async fn accept(host: &Arc<Host>, listener: &mut Listener, instance: &Instance, 
     }
 }
 
-async fn stop_host(host: &Arc<Host>, signalled: &CancellationToken) -> Result<(), RunError> {
+/// Starts the thread that brings the journal to the disk, in the modes that have one.
+fn start_syncing(host: &Arc<Host>) -> Result<Option<JoinHandle<()>>, RunError> {
+    if host.keeper.journal().is_none() {
+        return Ok(None);
+    }
+    let host = Arc::clone(host);
+    let thread = std::thread::Builder::new().name("callboard-sync".to_owned());
+    thread.spawn(move || host.keep_synced()).map(Some).map_err(RunError::Runtime)
+}
+
+/// Stores what is to be stored, and lets clients read what waits for them.
+async fn stop_host(
+    host: &Arc<Host>,
+    signalled: &CancellationToken,
+    syncing: Option<JoinHandle<()>>,
+) -> Result<(), RunError> {
     for handle in host.boards.all() {
         host.with_board(&handle, callboard_broker::Board::announce_stop);
     }
@@ -223,16 +256,27 @@ async fn stop_host(host: &Arc<Host>, signalled: &CancellationToken) -> Result<()
         () = signalled.cancelled() => {}
     }
     host.stopping.store(true, Ordering::Release);
-    let saved = if host.keeper.is_on_disk() { host.snapshot(None).await.map(drop) } else { Ok(()) };
+    let saved = save(host, syncing).await;
     host.closing.cancel();
     host.tasks.close();
     let _ran_out = tokio::time::timeout(CLOSE_TIME, host.tasks.wait()).await;
-    match saved {
-        Ok(()) => {
-            host.keeper.mark_clean();
-            tracing::info!("stopped");
-            Ok(())
+    saved.map_err(|error| RunError::LastSnapshot(error.message))?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// What a clean stop leaves behind: a journal that ends with a mark, or else a snapshot.
+async fn save(host: &Arc<Host>, syncing: Option<JoinHandle<()>>) -> Result<(), Error> {
+    if let Some(syncing) = syncing {
+        let closed = Arc::clone(host);
+        let close = move || {
+            closed.keeper.close();
+            syncing.join()
+        };
+        if !matches!(tokio::task::spawn_blocking(close).await, Ok(Ok(()))) {
+            tracing::error!("the thread that syncs the journal died");
         }
-        Err(error) => Err(RunError::LastSnapshot(error.message)),
     }
+    let is_stored = host.keeper.journal().is_some() && !host.keeper.is_failed();
+    if is_stored || !host.keeper.is_on_disk() { Ok(()) } else { host.snapshot(None).await.map(drop) }
 }

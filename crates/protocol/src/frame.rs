@@ -55,7 +55,8 @@ impl From<FrameError> for Error {
     }
 }
 
-const HEADER_BYTES: usize = 4;
+/// The length before a length-delimited frame, in bytes.
+pub const HEADER_BYTES: usize = 4;
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// Cuts frames out of the bytes of one connection.

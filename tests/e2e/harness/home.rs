@@ -26,6 +26,11 @@ impl Home {
         Self { folder: folder.expect("a temporary folder"), variables: Vec::new() }
     }
 
+    /// A home whose daemons write a snapshot now and then.
+    pub fn in_snapshot_mode() -> Self {
+        Self::new().with("CALLBOARD_DURABILITY", "snapshot")
+    }
+
     /// A home whose daemons write nothing: for tests that ask nothing of the store.
     pub fn in_memory() -> Self {
         Self::new().with("CALLBOARD_DURABILITY", "memory")
@@ -92,6 +97,14 @@ impl Home {
     #[track_caller]
     pub fn start(&self) -> Daemon {
         self.wait_until_ready(Daemon::spawn(&mut self.daemon()))
+    }
+
+    /// Starts a daemon that must not start; gives what it says.
+    #[track_caller]
+    pub fn start_in_vain(&self) -> String {
+        let output = self.daemon().stderr(Stdio::piped()).output().expect("it ends");
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
     /// Waits until a daemon that was started answers at the socket.

@@ -4,10 +4,12 @@
 //! each record overwrites its whole entity and nothing is compared. Whatever concerns several entities is checked and
 //! rebuilt at the end, in [`Board::finish_restore`]. While the daemon was down wall time counted.
 
+use std::ops::Bound;
+
 use callboard_protocol::event::LeaseKind;
 use callboard_protocol::limits::{FORGET_AGENT_MS, RESTART_LEASE_MS_MIN};
 use callboard_protocol::methods::message::Stale;
-use callboard_protocol::revision::{Revision, Token};
+use callboard_protocol::revision::{MessageId, Revision, Token};
 use callboard_protocol::{AgentName, Key};
 
 use crate::agents::{Agent, Profile};
@@ -37,21 +39,97 @@ pub enum RestoreError {
     },
 }
 
+/// How far the walk of an image is: what was given last, area by area. Areas that others refer to come first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ImageCursor {
+    /// Nothing was given yet.
+    #[default]
+    Start,
+    /// Sessions, up to this one.
+    Sessions(Option<SessionId>),
+    /// Agents, up to this one.
+    Agents(Option<AgentName>),
+    /// Keys, up to this one.
+    Keys(Option<Key>),
+    /// Locks, up to this one.
+    Locks(Token),
+    /// Messages with their deliveries, up to this one.
+    Messages(MessageId),
+    /// All was given.
+    End,
+}
+
 impl Board {
-    /// Every entity of the board as a record, in an order that can be restored.
-    #[must_use]
-    pub fn image(&self, now: Now) -> Vec<Record> {
-        let mut records = vec![Record::Revision(self.revision)];
-        let sessions = self.sessions.table.keys().filter_map(|id| self.session_record(*id));
-        records.extend(sessions.map(Record::Session));
-        let agents = self.agents.iter_after(None).filter_map(|(name, _)| self.agent_record(now, name));
-        records.extend(agents.map(|record| Record::Agent(Box::new(record))));
-        let keys = self.keyspace.range("", None, now.monotonic);
-        records.extend(keys.map(|(key, entry)| Record::Key(crate::board::kv::key_record(now, key, entry))));
-        let locks = self.locks.grants_from(0).filter_map(|(token, _)| self.lock_record(now, Revision(token)));
-        records.extend(locks.map(Record::Lock));
-        records.extend(self.message_records(now, Revision(0)));
+    /// The next slice of the board's image: entities as they are now, each whole, about `limit` of them. The board may
+    /// change between slices: all slices, followed by the records of everything that changed since the first one, give
+    /// the board as it is after them.
+    pub fn image_slice(&self, now: Now, cursor: &mut ImageCursor, limit: usize) -> Vec<Record> {
+        let mut records = Vec::new();
+        while records.len() < limit && *cursor != ImageCursor::End {
+            let room = limit - records.len();
+            self.add_to_slice(now, cursor, room, &mut records);
+        }
         records
+    }
+
+    /// Adds up to `room` entities of the area that the cursor is in; once there are fewer, it goes on to the next area.
+    fn add_to_slice(&self, now: Now, cursor: &mut ImageCursor, room: usize, records: &mut Vec<Record>) {
+        let mut left = room;
+        let next = match cursor {
+            ImageCursor::Start => {
+                records.push(Record::Revision(self.revision));
+                ImageCursor::Sessions(None)
+            }
+            ImageCursor::Sessions(last) => {
+                let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+                for (id, _) in self.sessions.table.range((from, Bound::Unbounded)).take(room) {
+                    *last = Some(*id);
+                    left -= 1;
+                    records.extend(self.session_record(*id).map(Record::Session));
+                }
+                ImageCursor::Agents(None)
+            }
+            ImageCursor::Agents(last) => {
+                let after = last.take();
+                for (name, _) in self.agents.iter_after(after.as_ref().map(AgentName::as_str)).take(room) {
+                    *last = Some(name.clone());
+                    left -= 1;
+                    records
+                        .extend(self.agent_record(now, name).map(|record| Record::Agent(Box::new(record))));
+                }
+                ImageCursor::Keys(None)
+            }
+            ImageCursor::Keys(last) => {
+                let after = last.take();
+                let after = after.as_ref().map(Key::as_str);
+                for (key, entry) in self.keyspace.range("", after, now.monotonic).take(room) {
+                    *last = Some(key.clone());
+                    left -= 1;
+                    records.push(Record::Key(crate::board::kv::key_record(now, key, entry)));
+                }
+                ImageCursor::Locks(Revision(0))
+            }
+            ImageCursor::Locks(last) => {
+                for (token, _) in self.locks.grants_from(last.0 + 1).take(room) {
+                    *last = Revision(token);
+                    left -= 1;
+                    records.extend(self.lock_record(now, Revision(token)).map(Record::Lock));
+                }
+                ImageCursor::Messages(Revision(0))
+            }
+            ImageCursor::Messages(last) => {
+                for (id, _) in self.inboxes.iter_after(*last).take(room) {
+                    *last = id;
+                    left -= 1;
+                    records.extend(self.records_of_message(now, id));
+                }
+                ImageCursor::End
+            }
+            ImageCursor::End => return,
+        };
+        if left > 0 {
+            *cursor = next;
+        }
     }
 
     /// A board that has restored nothing yet. `revision` is the last one that may have been given out.

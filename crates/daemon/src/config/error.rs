@@ -5,8 +5,6 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::Durability;
-
 /// A place in a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -82,14 +80,5 @@ pub enum ConfigError {
         path: PathBuf,
         /// The system's error.
         source: io::Error,
-    },
-    /// A mode that this version does not have.
-    #[error(
-        "use durability = \"{durability}\": this version does not have it yet; \
-         choose \"snapshot\" (state is saved now and then) or \"memory\" (nothing is saved)"
-    )]
-    NotYet {
-        /// The mode asked for.
-        durability: Durability,
     },
 }

@@ -62,9 +62,15 @@ impl Connection {
 
     fn take_command(&mut self, id: Option<RequestId>, command: Command) {
         match self.dispatch(id.as_ref(), command) {
-            Reply::Board(Ok(answer)) => self.respond_to(id.as_ref(), Ok(&answer)),
+            Reply::Board(Ok(answer), stamp) => {
+                let start = self.output.len();
+                self.respond_to(id.as_ref(), Ok(&answer));
+                if id.is_some() {
+                    self.note_unstored(start, stamp);
+                }
+            }
             Reply::Host(Ok(answer)) => self.respond_to(id.as_ref(), Ok(&answer)),
-            Reply::Board(Err(error)) | Reply::Host(Err(error)) => {
+            Reply::Board(Err(error), _) | Reply::Host(Err(error)) => {
                 self.respond_to::<()>(id.as_ref(), Err(&error));
             }
             Reply::Later => {}
@@ -107,10 +113,5 @@ impl Connection {
             self.host.stats.count_error(error);
         }
         encode_response(self.framing(), id, outcome, &mut self.output);
-    }
-
-    /// Whatever shows a change waits for it to be durable.
-    pub(crate) fn needs(&mut self, position: crate::store::Position) {
-        self.needed = self.needed.max(position);
     }
 }

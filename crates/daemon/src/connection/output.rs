@@ -6,7 +6,8 @@ use std::task::{Context, Poll};
 use tokio::io::AsyncWrite;
 
 use super::{Connection, Phase};
-use crate::outbox::FlowChange;
+use crate::outbox::{Batch, FlowChange};
+use crate::store::Position;
 
 /// How much output is collected before it is written, in bytes.
 const ENOUGH_BYTES: usize = 256 << 10;
@@ -29,8 +30,8 @@ impl Connection {
         self.backlog() == 0 && self.seat.as_ref().is_none_or(|seat| seat.outbox().is_empty())
     }
 
-    /// Takes what the outbox has, and leaves word where to be woken.
-    pub(super) fn collect(&mut self, context: &Context<'_>) {
+    /// Takes what the outbox has and may leave, and leaves word where to be woken.
+    pub(super) fn collect(&mut self, context: &Context<'_>, stored: Position) {
         let Some(seat) = self.seat.clone() else { return };
         let mut outbox = seat.outbox();
         if !outbox.serves(self.id) {
@@ -42,13 +43,14 @@ impl Connection {
         if outbox.ended && self.phase == Phase::Open {
             self.phase = Phase::Closing;
         }
-        let framing = self.framing();
-        let needed = outbox.hand_over(framing, &mut self.output, self.base, ENOUGH_BYTES);
+        let lost_after = self.host.keeper.lost_after();
+        let batch =
+            Batch { framing: self.framing(), base: self.base, enough: ENOUGH_BYTES, stored, lost_after };
+        outbox.hand_over(&batch, &mut self.output);
         let wants_more = std::mem::take(&mut outbox.more_initial);
         let is_fine = outbox.bytes() <= self.host.config.limits.outbound_soft_bytes;
         outbox.more_initial = wants_more && !is_fine;
         drop(outbox);
-        self.needs(needed);
         if wants_more && is_fine {
             let now = self.host.clock.now();
             self.host.with_board(&seat.board, |board| board.continue_initial(now, seat.session));
@@ -58,7 +60,7 @@ impl Connection {
 
     /// Writes as much as the peer takes; whether that was something.
     pub(super) fn poll_write(&mut self, context: &mut Context<'_>) -> bool {
-        if self.backlog() == 0 || self.phase == Phase::Closed || !self.host.keeper.is_durable(self.needed) {
+        if self.backlog() == 0 || self.phase == Phase::Closed {
             return false;
         }
         match Pin::new(&mut self.stream).poll_write(context, &self.output[self.written..]) {

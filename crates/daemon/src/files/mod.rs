@@ -5,14 +5,16 @@
 
 mod directory;
 mod replace;
+#[cfg(test)]
+#[path = "tests/simulated.rs"]
+pub(crate) mod simulated;
 #[cfg(unix)]
 mod unix;
+mod volume;
 #[cfg(unix)]
 use unix as platform;
 
 pub use directory::{DirectoryError, PrivateDirectory, check_shared_directory};
 pub use platform::{FileIdentity, private_options};
-pub use replace::{ReplaceError, Sink, replace, replace_through};
-
-#[cfg(test)]
-pub(crate) use replace::tests as replace_tests;
+pub use replace::{ReplaceError, Replacement};
+pub use volume::{Volume, VolumeFile};

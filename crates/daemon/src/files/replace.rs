@@ -3,26 +3,14 @@
 //! Invariant: the file's name changes its meaning only after the new content was fsynced. The temporary file is
 //! `NAME.tmp`: one writer per name is assumed (the instance lock sees to it), so a leftover of that name is a crash's.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::{PrivateDirectory, private_options};
+use super::{Volume, VolumeFile};
 
-/// Where bytes go on their way to the disk: a file, or in tests one that fails on purpose.
-pub trait Sink: Write {
-    /// Returns when all that was written is on the disk.
-    ///
-    /// # Errors
-    /// The system's error; what was written may then be lost.
-    fn sync(&mut self) -> io::Result<()>;
-}
-
-impl Sink for File {
-    fn sync(&mut self) -> io::Result<()> {
-        self.sync_all()
-    }
-}
+/// How much is collected before it is written, in bytes.
+const BUFFER_BYTES: usize = 64 << 10;
 
 /// A file could not be replaced. `Display` completes "failed to ...".
 #[derive(Debug, thiserror::Error)]
@@ -45,129 +33,141 @@ pub enum ReplaceError {
     },
 }
 
-/// Puts what `fill` writes at `name` in `directory`, in the place of what was there, and returns its size in bytes once
-/// it is durable: temporary file, fsync, rename, fsync of the directory.
-///
-/// # Errors
-/// [`ReplaceError`]; the temporary file is gone then.
-pub fn replace(
-    directory: &PrivateDirectory,
-    name: &str,
-    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<u64, ReplaceError> {
-    replace_through(directory, name, |file| file, fill)
+/// New content for a name, on its way: temporary file, fsync, rename, fsync of the directory. Dropped before
+/// [`Self::commit`], nothing is left of it.
+#[derive(Debug)]
+pub struct Replacement {
+    volume: Arc<dyn Volume>,
+    name: String,
+    file: Arc<dyn VolumeFile>,
+    buffer: Vec<u8>,
+    written_bytes: u64,
+    is_over: bool,
 }
 
-/// [`replace`] with a [`Sink`] around the file: for tests that make writes fail.
-///
-/// # Errors
-/// As [`replace`].
-pub fn replace_through<S: Sink>(
-    directory: &PrivateDirectory,
-    name: &str,
-    wrap: impl FnOnce(File) -> S,
-    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<u64, ReplaceError> {
-    let path = directory.join(name);
-    let temporary = directory.join(&format!("{name}.tmp"));
-    let written = create(&temporary)
-        .and_then(|file| write(wrap(file), fill))
-        .and_then(|()| fs::metadata(&temporary))
-        .and_then(|metadata| fs::rename(&temporary, &path).map(|()| metadata.len()));
-    match written {
-        Ok(bytes) => match directory.sync() {
-            Ok(()) => Ok(bytes),
-            Err(source) => Err(ReplaceError::Sync { path, source }),
-        },
-        Err(source) => {
-            if let Err(error) = remove_if_there(&temporary) {
-                tracing::warn!(path = %temporary.display(), %error, "a temporary file could not be removed");
-            }
-            Err(ReplaceError::Write { path, source })
+impl Replacement {
+    /// Begins new content for `name`.
+    ///
+    /// # Errors
+    /// [`ReplaceError::Write`]: nothing was changed.
+    pub fn begin(volume: Arc<dyn Volume>, name: &str) -> Result<Self, ReplaceError> {
+        let path = || volume.path_of(name);
+        let temporary = temporary(name);
+        let removed = match volume.remove(&temporary) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            done => done,
+        };
+        match removed.and_then(|()| volume.create(&temporary)) {
+            Ok(file) => Ok(Self {
+                name: name.to_owned(),
+                file,
+                buffer: Vec::new(),
+                written_bytes: 0,
+                is_over: false,
+                volume,
+            }),
+            Err(source) => Err(ReplaceError::Write { path: path(), source }),
+        }
+    }
+
+    /// Adds to the new content whatever `fill` appends to the buffer that it is handed.
+    ///
+    /// # Errors
+    /// [`ReplaceError::Write`]; the replacement can only be dropped then.
+    pub fn write(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(), ReplaceError> {
+        let filled = fill(&mut self.buffer);
+        let written =
+            filled.and_then(|()| if self.buffer.len() < BUFFER_BYTES { Ok(()) } else { self.flush() });
+        written.map_err(|source| self.refused(source))
+    }
+
+    /// Makes the new content the file's, durably; gives its size in bytes.
+    ///
+    /// # Errors
+    /// [`ReplaceError`] tells whether the old file stands.
+    pub fn commit(mut self) -> Result<u64, ReplaceError> {
+        let renamed = self
+            .flush()
+            .and_then(|()| self.file.sync())
+            .and_then(|()| self.volume.rename(&temporary(&self.name), &self.name));
+        renamed.map_err(|source| self.refused(source))?;
+        self.is_over = true;
+        match self.volume.sync_names() {
+            Ok(()) => Ok(self.written_bytes),
+            Err(source) => Err(ReplaceError::Sync { path: self.volume.path_of(&self.name), source }),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.append(&self.buffer)?;
+        self.written_bytes += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    fn refused(&self, source: io::Error) -> ReplaceError {
+        ReplaceError::Write { path: self.volume.path_of(&self.name), source }
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        if let Err(error) = self.volume.remove(&temporary(&self.name)) {
+            let path = self.volume.path_of(&temporary(&self.name));
+            tracing::warn!(path = %path.display(), %error, "a temporary file could not be removed");
         }
     }
 }
 
-fn create(temporary: &Path) -> io::Result<File> {
-    remove_if_there(temporary)?;
-    private_options().write(true).create_new(true).open(temporary)
-}
-
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        done => done,
-    }
-}
-
-fn write<S: Sink>(sink: S, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let mut buffered = BufWriter::new(sink);
-    fill(&mut buffered)?;
-    buffered.into_inner().map_err(io::IntoInnerError::into_error)?.sync()
+fn temporary(name: &str) -> String {
+    format!("{name}.tmp")
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::files::PrivateDirectory;
+    use crate::files::simulated::{Fault, SimulatedVolume};
 
-    /// A disk with room for so many bytes; with `fails_sync`, one whose cache cannot be written back.
-    pub(crate) struct SmallDisk {
-        pub(crate) file: File,
-        pub(crate) room_bytes: usize,
-        pub(crate) fails_sync: bool,
-    }
-
-    impl Write for SmallDisk {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let len = bytes.len().min(self.room_bytes);
-            if len == 0 && !bytes.is_empty() {
-                return Err(io::ErrorKind::StorageFull.into());
-            }
-            self.room_bytes -= len;
-            self.file.write(&bytes[..len])
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            self.file.flush()
-        }
-    }
-
-    impl Sink for SmallDisk {
-        fn sync(&mut self) -> io::Result<()> {
-            if self.fails_sync {
-                return Err(io::Error::other("the disk is gone"));
-            }
-            self.file.sync()
-        }
-    }
-
-    fn names(directory: &PrivateDirectory) -> Vec<String> {
-        let entries = fs::read_dir(directory.path()).unwrap();
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    fn replace(volume: &Arc<dyn Volume>, bytes: &[u8]) -> Result<u64, ReplaceError> {
+        let mut new = Replacement::begin(Arc::clone(volume), "file")?;
+        new.write(|buffer| {
+            buffer.extend_from_slice(bytes);
+            Ok(())
+        })?;
+        new.commit()
     }
 
     #[test]
     fn the_new_content_stands_and_a_leftover_of_a_crash_is_no_obstacle() {
         let above = tempfile::tempdir().unwrap();
-        let directory = PrivateDirectory::open(above.path()).unwrap();
+        let directory = Arc::new(PrivateDirectory::open(above.path()).unwrap());
+        let volume: Arc<dyn Volume> = Arc::clone(&directory) as Arc<dyn Volume>;
         fs::write(directory.join("file.tmp"), "half").unwrap();
-        assert_eq!(replace(&directory, "file", |to| to.write_all(b"one")).unwrap(), 3);
-        assert_eq!(replace(&directory, "file", |to| to.write_all(b"three")).unwrap(), 5);
+        assert_eq!(replace(&volume, b"one").unwrap(), 3);
+        assert_eq!(replace(&volume, b"three").unwrap(), 5);
         assert_eq!(fs::read(directory.join("file")).unwrap(), b"three");
-        assert_eq!(names(&directory), ["file"]);
+        assert_eq!(volume.names().unwrap(), ["file"]);
     }
 
     #[test]
-    fn a_full_or_failing_disk_leaves_the_old_content_and_nothing_else() {
-        let above = tempfile::tempdir().unwrap();
-        let directory = PrivateDirectory::open(above.path()).unwrap();
-        replace(&directory, "file", |to| to.write_all(b"old")).unwrap();
-        for (room_bytes, fails_sync) in [(0, false), (4, false), (99, true)] {
-            let wrap = |file| SmallDisk { file, room_bytes, fails_sync };
-            let error = replace_through(&directory, "file", wrap, |to| to.write_all(b"newer")).unwrap_err();
+    fn whatever_fails_leaves_the_old_content_and_nothing_else() {
+        let simulated = Arc::new(SimulatedVolume::default());
+        let volume: Arc<dyn Volume> = Arc::clone(&simulated) as Arc<dyn Volume>;
+        replace(&volume, b"old").unwrap();
+        // Create, append, fsync, rename.
+        for operation in 0..4 {
+            simulated.fail_after(operation, Fault::StorageFull);
+            let error = replace(&volume, b"newer").unwrap_err();
+            simulated.mend();
             assert!(error.to_string().contains("file: "), "{error}");
-            assert_eq!(fs::read(directory.join("file")).unwrap(), b"old");
-            assert_eq!(names(&directory), ["file"]);
+            assert_eq!(simulated.content("file").unwrap(), b"old");
+            assert_eq!(volume.names().unwrap(), ["file"]);
         }
     }
 }

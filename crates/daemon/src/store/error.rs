@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::line::LineError;
+use super::line::{EncodeError, LineError};
 use crate::files::ReplaceError;
 
 /// Why the store could not be read or written. `Display` completes "failed to ...".
@@ -20,10 +20,13 @@ pub enum StoreError {
     /// A file could not be written; the one before it stands.
     #[error(transparent)]
     Write(#[from] ReplaceError),
-    /// The mark of a running daemon could not be left.
-    #[error("write {}: {source}; make room and make it writable for this user", path.display())]
-    Mark {
-        /// The file.
+    /// A change has no form on disk.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// A file could not be written on.
+    #[error("write {}: {source}; make room or mend the disk", path.display())]
+    Append {
+        /// The file or directory.
         path: PathBuf,
         /// The system's error.
         source: io::Error,
@@ -61,5 +64,9 @@ pub enum StoreError {
 impl StoreError {
     pub(super) fn read(path: &Path, source: io::Error) -> Self {
         Self::Read { path: path.to_owned(), source }
+    }
+
+    pub(super) fn write(path: &Path, source: io::Error) -> Self {
+        Self::Append { path: path.to_owned(), source }
     }
 }

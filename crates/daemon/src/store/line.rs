@@ -3,14 +3,10 @@
 //! Invariant: `c` is the CRC-32 (IEEE) of the bytes of `r` as they stand, eight lower-case hex digits, and the frame around
 //! `r` has exactly this form. So any changed byte is noticed without parsing, and the line is still JSON for other tools.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
-use std::path::Path;
+use std::io::{self, BufRead};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-
-use crate::files::private_options;
 
 /// What stands before the checksum.
 const BEFORE_CHECKSUM: &[u8] = b"{\"c\":\"";
@@ -60,6 +56,14 @@ pub enum LineFault {
     /// The record is whole, but it is not what this program understands here.
     #[error("the record is not understood: {0}")]
     Record(#[from] serde_json::Error),
+    /// A newer program wrote the file.
+    #[error("this has version {found}, and version {supported} is the newest that is understood")]
+    Version {
+        /// The version.
+        found: u32,
+        /// The newest version that is understood.
+        supported: u32,
+    },
     /// The record is understood, but does not belong here.
     #[error("{0}")]
     Place(&'static str),
@@ -136,11 +140,16 @@ pub fn decode(line: &[u8]) -> Result<&[u8], LineFault> {
 }
 
 /// Reads a file line by line, and knows where it is.
-#[derive(Debug)]
 pub struct LineReader<R> {
     input: R,
     buffer: Vec<u8>,
     position: Position,
+}
+
+impl<R> std::fmt::Debug for LineReader<R> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("LineReader").field("position", &self.position).finish_non_exhaustive()
+    }
 }
 
 /// Why there is no next line.
@@ -154,31 +163,26 @@ pub enum ReadError {
     Line(#[from] LineError),
 }
 
-impl LineReader<BufReader<File>> {
-    /// Opens a file of ours.
-    ///
-    /// # Errors
-    /// The system's error, also for a symbolic link.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self::new(BufReader::new(private_options().read(true).open(path)?)))
-    }
-}
-
 impl<R: BufRead> LineReader<R> {
     /// Reads from the start of `input`.
     pub fn new(input: R) -> Self {
         Self { input, buffer: Vec::new(), position: Position::default() }
     }
 
-    /// The next record; `None` at the end of the input.
+    /// The next record; `None` at the end of the input. Empty lines are passed over.
     ///
     /// # Errors
     /// [`ReadError`]; a last line without its line feed is [`LineFault::Torn`], even if it is whole otherwise.
     pub fn next_record(&mut self) -> Result<Option<&[u8]>, ReadError> {
-        self.position.offset += self.buffer.len() as u64;
-        self.position.line += 1;
-        self.buffer.clear();
-        self.input.read_until(b'\n', &mut self.buffer)?;
+        loop {
+            self.position.offset += self.buffer.len() as u64;
+            self.position.line += 1;
+            self.buffer.clear();
+            self.input.read_until(b'\n', &mut self.buffer)?;
+            if self.buffer != b"\n" {
+                break;
+            }
+        }
         let decoded = match self.buffer.split_last() {
             None => return Ok(None),
             Some((b'\n', line)) => decode(line),

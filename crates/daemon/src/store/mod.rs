@@ -4,14 +4,22 @@
 //! This layer knows lines and files, no boards: what stands in a line belongs to those who write and read it.
 
 mod error;
+mod journal;
 mod keeper;
+mod last_run;
 pub mod line;
+mod opened;
 mod revisions;
 mod sealed;
 mod snapshot;
+mod walk;
 
 pub use error::StoreError;
-pub use keeper::{Keeper, Loaded, OpenError, Position, SnapshotLine};
+pub use journal::{Fate, Journal, Replayed, SYNC_INTERVAL, Tear, read_journal};
+pub use keeper::{Keeper, Position};
+pub use last_run::LastRun;
+pub use opened::Opened;
 pub use revisions::Revisions;
-pub use sealed::{SealedReader, Written};
+pub use sealed::{SealedReader, SealedWriter, Written};
 pub use snapshot::Snapshots;
+pub use walk::{SnapshotLine, Walk, WalkError};

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use super::sealed::SealedFormat;
-use crate::files::PrivateDirectory;
+use crate::files::Volume;
 
 const FORMAT: SealedFormat = SealedFormat {
     name: "callboard-revisions",
@@ -36,29 +36,35 @@ struct Meta {}
 /// The ceilings of all namespaces, in memory as on the disk.
 #[derive(Debug)]
 pub struct Revisions {
-    directory: Arc<PrivateDirectory>,
+    volume: Arc<dyn Volume>,
     ceilings: BTreeMap<Namespace, u64>,
 }
 
 impl Revisions {
-    /// Reads the ceilings in `directory`; there are none when the file is missing.
+    /// Reads the ceilings in `volume`; there are none when the file is missing.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] and [`StoreError::Version`]; starting without the ceilings could give a token twice.
-    pub fn load(directory: Arc<PrivateDirectory>) -> Result<Self, StoreError> {
+    pub fn load(volume: Arc<dyn Volume>) -> Result<Self, StoreError> {
         let mut ceilings = BTreeMap::new();
-        if let Some(mut file) = FORMAT.open(directory.join(FILE_NAME))? {
+        if let Some(mut file) = FORMAT.open(volume.as_ref(), FILE_NAME)? {
             while let Some(Entry { namespace, ceiling }) = file.next_record()? {
                 ceilings.insert(namespace, ceiling);
             }
         }
-        Ok(Self { directory, ceilings })
+        Ok(Self { volume, ceilings })
     }
 
     /// The first revision of `namespace` that was certainly never given out before this start; 0 if it is unknown.
     #[must_use]
     pub fn ceiling(&self, namespace: &Namespace) -> u64 {
         self.ceilings.get(namespace).copied().unwrap_or(0)
+    }
+
+    /// All ceilings.
+    #[must_use]
+    pub fn all(&self) -> &BTreeMap<Namespace, u64> {
+        &self.ceilings
     }
 
     /// Reserves `block` revisions from `from` on, and returns the new ceiling once it is on the disk: revisions below it may
@@ -69,16 +75,18 @@ impl Revisions {
     pub fn reserve(&mut self, namespace: &Namespace, from: u64, block: u64) -> Result<u64, StoreError> {
         let present = self.ceiling(namespace);
         let Some(wanted) = from.checked_add(block) else {
-            return Err(StoreError::Exhausted { path: self.directory.join(FILE_NAME), last: from });
+            return Err(StoreError::Exhausted { path: self.volume.path_of(FILE_NAME), last: from });
         };
         if wanted <= present {
             return Ok(present);
         }
         let mut ceilings = self.ceilings.clone();
         ceilings.insert(namespace.clone(), wanted);
-        let entries =
-            ceilings.iter().map(|(namespace, &ceiling)| Entry { namespace: namespace.clone(), ceiling });
-        FORMAT.write(&self.directory, FILE_NAME, |file| file, &Meta {}, entries)?;
+        let mut file = FORMAT.begin(&self.volume, FILE_NAME, &Meta {})?;
+        for (namespace, &ceiling) in &ceilings {
+            file.write(&Entry { namespace: namespace.clone(), ceiling })?;
+        }
+        file.commit()?;
         self.ceilings = ceilings;
         Ok(wanted)
     }
@@ -86,20 +94,22 @@ impl Revisions {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
+    use crate::files::simulated::{Fault, SimulatedVolume};
 
     fn namespace(name: &str) -> Namespace {
         Namespace::new(name).unwrap()
     }
 
+    fn load(volume: &SimulatedVolume) -> Result<Revisions, StoreError> {
+        Revisions::load(Arc::new(volume.clone()))
+    }
+
     #[test]
     fn a_ceiling_survives_and_never_falls() {
-        let above = tempfile::tempdir().unwrap();
-        let directory = Arc::new(PrivateDirectory::open(above.path()).unwrap());
+        let volume = SimulatedVolume::default();
         let (one, other) = (namespace("one"), namespace("repo/other-0123456789ab"));
-        let mut revisions = Revisions::load(Arc::clone(&directory)).unwrap();
+        let mut revisions = load(&volume).unwrap();
         assert_eq!(revisions.ceiling(&one), 0);
         assert_eq!(revisions.reserve(&one, 0, 1000).unwrap(), 1000);
         assert_eq!(revisions.reserve(&one, 990, 1000).unwrap(), 1990);
@@ -107,31 +117,28 @@ mod tests {
         assert_eq!(revisions.reserve(&other, 7, 1).unwrap(), 8);
         assert!(matches!(revisions.reserve(&one, u64::MAX, 1), Err(StoreError::Exhausted { .. })));
 
-        let after = Revisions::load(Arc::clone(&directory)).unwrap();
+        let after = load(&volume.cut_power(|_| false, |bytes, synced| bytes[..synced].to_vec())).unwrap();
         assert_eq!((after.ceiling(&one), after.ceiling(&other)), (1990, 8));
     }
 
     #[test]
     fn a_ceiling_that_could_not_be_written_is_not_in_force() {
-        let above = tempfile::tempdir().unwrap();
-        let directory = Arc::new(PrivateDirectory::open(&above.path().join("store")).unwrap());
-        let mut revisions = Revisions::load(Arc::clone(&directory)).unwrap();
+        let volume = SimulatedVolume::default();
+        let mut revisions = load(&volume).unwrap();
         revisions.reserve(&namespace("one"), 0, 10).unwrap();
-        fs::rename(directory.path(), above.path().join("elsewhere")).unwrap();
+        volume.fail_after(0, Fault::Device);
         assert!(revisions.reserve(&namespace("one"), 10, 10).is_err());
         assert_eq!(revisions.ceiling(&namespace("one")), 10);
     }
 
     #[test]
     fn a_damaged_file_is_an_error_and_never_a_lower_ceiling() {
-        let above = tempfile::tempdir().unwrap();
-        let directory = Arc::new(PrivateDirectory::open(above.path()).unwrap());
-        Revisions::load(Arc::clone(&directory)).unwrap().reserve(&namespace("one"), 0, 10).unwrap();
-        let path = directory.join(FILE_NAME);
-        let whole = fs::read(&path).unwrap();
+        let volume = SimulatedVolume::default();
+        load(&volume).unwrap().reserve(&namespace("one"), 0, 10).unwrap();
+        let whole = volume.content(FILE_NAME).unwrap();
         for len in 0..whole.len() {
-            fs::write(&path, &whole[..len]).unwrap();
-            let error = Revisions::load(Arc::clone(&directory)).unwrap_err().to_string();
+            volume.put(FILE_NAME, &whole[..len]);
+            let error = load(&volume).unwrap_err().to_string();
             assert!(error.contains("revisions.jsonl, line ") && error.contains("backup"), "{error}");
         }
     }

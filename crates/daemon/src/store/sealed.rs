@@ -3,16 +3,19 @@
 //! Invariant: it is replaced as a whole or not at all (see `files::replace`), so whatever is missing or changed in one is
 //! damage, and an error. Appending is not for this kind of file.
 
-use std::fs::File;
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use super::line::{self, LineError, LineFault, LineReader, Position, ReadError};
-use crate::files::{PrivateDirectory, Sink, replace_through};
+use crate::files::{Replacement, Volume};
+
+/// How much of a file is read at once, in bytes.
+const READ_BYTES: usize = 256 << 10;
 
 /// A kind of sealed file.
 #[derive(Debug, Clone, Copy)]
@@ -60,37 +63,25 @@ pub struct Written {
 }
 
 impl SealedFormat {
-    /// Puts a file of this kind at `name`, durable on return; `wrap` stands between the writer and the file.
-    pub(super) fn write<S, M, T>(
+    /// Begins a file of this kind at `name`; what was there stands until [`SealedWriter::commit`].
+    pub(super) fn begin<M: Serialize>(
         &self,
-        directory: &PrivateDirectory,
+        volume: &Arc<dyn Volume>,
         name: &str,
-        wrap: impl FnOnce(File) -> S,
         meta: &M,
-        records: impl IntoIterator<Item = T>,
-    ) -> Result<Written, StoreError>
-    where
-        S: Sink,
-        M: Serialize,
-        T: Serialize,
-    {
-        let mut footer = Footer { records: 0 };
-        let bytes = replace_through(directory, name, wrap, |file| {
-            let mut buffer = Vec::new();
-            write_line(file, &mut buffer, &Header { format: self.name, version: self.version, meta })?;
-            for record in records {
-                write_line(file, &mut buffer, &record)?;
-                footer.records += 1;
-            }
-            write_line(file, &mut buffer, &footer)
-        })?;
-        Ok(Written { path: directory.join(name), bytes, records: footer.records })
+    ) -> Result<SealedWriter, StoreError> {
+        let path = volume.path_of(name);
+        let mut file = Replacement::begin(Arc::clone(volume), name)?;
+        let header = Header { format: self.name, version: self.version, meta };
+        file.write(|buffer| Ok(line::encode(buffer, &header)?))?;
+        Ok(SealedWriter { file, path, records: 0 })
     }
 
     /// Opens a file of this kind and reads its header; `None` when it is not there.
-    pub(super) fn open(self, path: PathBuf) -> Result<Option<SealedReader>, StoreError> {
-        let lines = match LineReader::open(&path) {
-            Ok(lines) => lines,
+    pub(super) fn open(self, volume: &dyn Volume, name: &str) -> Result<Option<SealedReader>, StoreError> {
+        let path = volume.path_of(name);
+        let lines = match volume.read(name) {
+            Ok(file) => LineReader::new(BufReader::with_capacity(READ_BYTES, file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(StoreError::read(&path, source)),
         };
@@ -111,10 +102,51 @@ impl SealedFormat {
     }
 }
 
-fn write_line<T: Serialize>(file: &mut dyn Write, buffer: &mut Vec<u8>, record: &T) -> io::Result<()> {
-    buffer.clear();
-    line::encode(buffer, record)?;
-    file.write_all(buffer)
+/// A sealed file being written. Dropped before [`Self::commit`], it was never there.
+#[derive(Debug)]
+pub struct SealedWriter {
+    file: Replacement,
+    path: PathBuf,
+    records: u64,
+}
+
+impl SealedWriter {
+    /// Adds a record.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`]; the writer can only be dropped then.
+    pub fn write<T: Serialize>(&mut self, record: &T) -> Result<(), StoreError> {
+        self.records += 1;
+        Ok(self.file.write(|buffer| Ok(line::encode(buffer, record)?))?)
+    }
+
+    /// Adds records that are encoded as lines already.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn write_lines(&mut self, lines: &[u8], records: u64) -> Result<(), StoreError> {
+        self.records += records;
+        Ok(self.file.write(|buffer| {
+            buffer.extend_from_slice(lines);
+            Ok(())
+        })?)
+    }
+
+    /// How many records were added so far.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Adds the footer and puts the file in its place, durably.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`].
+    pub fn commit(mut self) -> Result<Written, StoreError> {
+        let footer = Footer { records: self.records };
+        self.file.write(|buffer| Ok(line::encode(buffer, &footer)?))?;
+        Ok(Written { bytes: self.file.commit()?, path: self.path, records: footer.records })
+    }
 }
 
 #[derive(Debug)]
@@ -128,7 +160,7 @@ struct Line {
 pub struct SealedReader {
     format: SealedFormat,
     path: PathBuf,
-    lines: LineReader<BufReader<File>>,
+    lines: LineReader<BufReader<Box<dyn Read + Send>>>,
     header: Line,
     /// The line that was read but not given yet: only the footer has nothing behind it.
     waiting: Option<Line>,
@@ -164,6 +196,11 @@ impl SealedReader {
         }
         self.records += 1;
         self.parse(&line).map(Some)
+    }
+
+    /// The error for a record that [`Self::next_record`] gave last.
+    pub(super) fn damaged_here(&self, fault: LineFault) -> StoreError {
+        self.damaged(self.lines.position(), fault)
     }
 
     fn check_footer(&self, line: &Line) -> Result<(), StoreError> {

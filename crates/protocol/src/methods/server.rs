@@ -95,10 +95,16 @@ pub struct StoreStats {
     pub snapshot_bytes: u64,
     /// How long the last snapshot took, in milliseconds.
     pub snapshot_took_ms: u64,
+    /// How many records the snapshot under way has written; 0 when none is under way.
+    pub snapshot_progress: u64,
     /// Changes since the last snapshot.
     pub unsaved_changes: u64,
     /// Change records that the boards have handed over since the start.
     pub records: u64,
+    /// Bytes of the journal since the last snapshot.
+    pub journal_bytes: u64,
+    /// Changes that a power cut would take back.
+    pub unsynced_changes: u64,
 }
 
 /// The answer to `server.snapshot`.

@@ -32,17 +32,13 @@ impl Board {
         }
     }
 
-    /// The records of all messages after an id, oldest first, each followed by those of its deliveries.
-    pub(crate) fn message_records(&self, now: Now, after: MessageId) -> impl Iterator<Item = Record> + '_ {
-        self.inboxes.iter_after(after).flat_map(move |(id, stored)| {
-            let message = self.message_record(now, id).map(|record| Record::Message(Box::new(record)));
-            let deliveries = stored
-                .deliveries()
-                .iter()
-                .filter_map(move |delivery| self.delivery_record(now, id, &delivery.agent))
-                .map(Record::Delivery);
-            message.into_iter().chain(deliveries)
-        })
+    /// The record of a message, followed by those of its deliveries.
+    pub(crate) fn records_of_message(&self, now: Now, id: MessageId) -> Vec<Record> {
+        let message = self.message_record(now, id).map(|record| Record::Message(Box::new(record)));
+        let deliveries = self.inboxes.find(id).map_or(&[][..], Stored::deliveries);
+        let deliveries =
+            deliveries.iter().filter_map(|delivery| self.delivery_record(now, id, &delivery.agent));
+        message.into_iter().chain(deliveries.map(Record::Delivery)).collect()
     }
 
     fn message_record(&self, now: Now, id: MessageId) -> Option<MessageRecord> {

@@ -189,7 +189,8 @@ impl Scene {
 
     /// What an image of the messages would be.
     pub fn image(&self) -> Vec<Record> {
-        self.board.message_records(self.now, Revision(0)).collect()
+        let ids = self.board.inboxes.iter_after(Revision(0)).map(|(id, _)| id);
+        ids.flat_map(|id| self.board.records_of_message(self.now, id)).collect()
     }
 
     /// Gathers what came out of the board.

@@ -1,0 +1,81 @@
+//! The store as a start finds it: the newest snapshot, the journal after it, the revisions that may have been given out.
+//!
+//! Invariant: nothing on the disk is changed before all of it was read and found good; only then is a torn end of the
+//! journal cut off, and kept.
+
+use std::sync::Arc;
+
+use callboard_broker::Record;
+use callboard_protocol::Namespace;
+
+use super::snapshot::SnapshotMeta;
+use super::{Replayed, Revisions, SealedReader, SnapshotLine, Snapshots, StoreError, line, read_journal};
+use crate::files::Volume;
+
+/// The store before anything of it was restored.
+#[derive(Debug)]
+pub struct Opened {
+    /// Where it is.
+    pub volume: Arc<dyn Volume>,
+    /// The snapshots that there are.
+    pub snapshots: Snapshots,
+    /// The revisions that may have been given out.
+    pub revisions: Revisions,
+    newest: Option<SealedReader>,
+    meta: Option<SnapshotMeta>,
+}
+
+impl Opened {
+    /// Opens the store in `volume`, and reads the headers.
+    ///
+    /// # Errors
+    /// [`StoreError`]: what is there is damaged or too new.
+    pub fn at(volume: Arc<dyn Volume>) -> Result<Self, StoreError> {
+        let snapshots = Snapshots::of(Arc::clone(&volume));
+        let newest = snapshots.open_newest()?;
+        let meta = newest.as_ref().map(SealedReader::meta).transpose()?;
+        let revisions = Revisions::load(Arc::clone(&volume))?;
+        Ok(Self { volume, snapshots, revisions, newest, meta })
+    }
+
+    /// Gives every record of the newest snapshot and of the journal after it to `take`, in order: each overwrites its
+    /// whole entity.
+    ///
+    /// # Errors
+    /// [`StoreError`], or what `take` says; what was given until then counts for nothing.
+    pub fn replay<E: From<StoreError>>(
+        &mut self,
+        mut take: impl FnMut(&Namespace, Record) -> Result<(), E>,
+    ) -> Result<Replayed, E> {
+        if let Some(mut snapshot) = self.newest.take() {
+            read_snapshot(&mut snapshot, &mut take)?;
+        }
+        let (first, after) = self.meta.as_ref().map_or((0, 0), |meta| (meta.journal, meta.position));
+        read_journal(self.volume.as_ref(), first, after, |namespace, records| {
+            records.into_iter().try_for_each(|record| take(&namespace, record))
+        })
+    }
+}
+
+fn read_snapshot<E: From<StoreError>>(
+    snapshot: &mut SealedReader,
+    take: &mut impl FnMut(&Namespace, Record) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut current: Option<Namespace> = None;
+    while let Some(line) = snapshot.next_record()? {
+        match line {
+            SnapshotLine::Namespace(namespace) => current = Some(namespace),
+            SnapshotLine::Record(record) => match &current {
+                Some(namespace) => take(namespace, record)?,
+                None => {
+                    let fault = line::LineFault::Place("a record stands before the first namespace");
+                    return Err(snapshot.damaged_here(fault).into());
+                }
+            },
+            SnapshotLine::Change { namespace, records } => {
+                records.into_iter().try_for_each(|record| take(&namespace, record))?;
+            }
+        }
+    }
+    Ok(())
+}
