@@ -28,4 +28,5 @@ mod resume;
 mod sessions;
 mod socket;
 mod stop;
+mod store;
 mod texts;

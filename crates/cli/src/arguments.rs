@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::exit::EXIT_CODES_HELP;
 use crate::verbs::{
     agent, ask, completions, daemon, demo, down, inbox, kv, lock, namespace, publish, reply, send, service,
-    subscribe, tail,
+    store, subscribe, tail, upgrade_daemon,
 };
 
 /// The whole command line.
@@ -63,6 +63,8 @@ pub enum Verb {
     Up,
     /// Stop the daemon cleanly
     Down(down::DownArgs),
+    /// Replace the running daemon by this version, without losing anything
+    UpgradeDaemon(upgrade_daemon::UpgradeDaemonArgs),
     /// Say whether the daemon runs, and where (exit code 6 when not)
     #[command(after_help = "Example:\n  callboard status --json")]
     Status,
@@ -105,6 +107,9 @@ pub enum Verb {
     Stats,
     /// Print the namespace; list or clear namespaces
     Namespace(namespace::NamespaceArgs),
+    /// The daemon's files: check, repair, export
+    #[command(subcommand)]
+    Store(store::StoreVerb),
     /// Let launchd or systemd run the daemon
     #[command(subcommand)]
     Service(service::ServiceVerb),

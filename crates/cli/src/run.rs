@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::verbs::{
     agent, ask, completions, daemon, demo, doctor, down, inbox, kv, lock, namespace, publish, reply, send,
-    service, stats, status, subscribe, tail, up,
+    service, stats, status, store, subscribe, tail, up, upgrade_daemon,
 };
 
 /// Does what `verb` says.
@@ -20,6 +20,7 @@ pub fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Daemon(args) => daemon::run(args, context),
         Verb::Up => block_on(up::run(context)),
         Verb::Down(args) => block_on(down::run(args, context)),
+        Verb::UpgradeDaemon(args) => block_on(upgrade_daemon::run(args, context)),
         Verb::Status => block_on(status::run(context)),
         Verb::Demo(args) => block_on(demo::run(args, context)),
         Verb::DemoManager(args) => block_on(demo::run_manager(args, context)),
@@ -37,6 +38,7 @@ pub fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Tail(args) => block_on(tail::run(args, context)),
         Verb::Stats => block_on(stats::run(context)),
         Verb::Namespace(args) => block_on(namespace::run(args, context)),
+        Verb::Store(verb) => store::run(&verb, context),
         Verb::Service(verb) => service::run(verb, context),
         Verb::Completions(args) => completions::run(args),
     }

@@ -19,6 +19,8 @@ pub mod send;
 pub mod service;
 pub mod stats;
 pub mod status;
+pub mod store;
 pub mod subscribe;
 pub mod tail;
 pub mod up;
+pub mod upgrade_daemon;

@@ -5,7 +5,7 @@
 //! - `connection`, `dispatch`, `opening`, [`outbox`], [`seats`]: one client's bytes to commands and back.
 //! - [`host`], [`boards`]: the one way into a board, and the boards' timers.
 //! - [`store`], [`snapshots`], [`recovery`], `changes`: what survives.
-//! - `overview`, [`stats`]: what a person may ask.
+//! - `overview`, [`stats`], [`maintenance`]: what a person may ask and do.
 
 pub mod boards;
 mod changes;
@@ -18,6 +18,7 @@ pub mod home;
 pub mod host;
 pub mod instance;
 pub mod listener;
+pub mod maintenance;
 mod opening;
 pub mod outbox;
 mod overview;

@@ -1,7 +1,6 @@
 //! The boards as they were: image and journal brought back, before anybody is let in.
 //!
-//! Invariant: no board exists for anybody before all of the store was read and found good. What was torn off the end of
-//! the journal is kept beside it, with a warning.
+//! Invariant: no board exists for anybody before all of the store was read and found good.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,8 +10,9 @@ use callboard_broker::{Board, BoardConfig, Now, RestoreError};
 use callboard_protocol::Namespace;
 use callboard_protocol::revision::Revision;
 
+use crate::files::Volume;
 use crate::host::Host;
-use crate::store::{Opened, Replayed, StoreError};
+use crate::store::{Forgiven, Opened, Replayed, StoreError};
 
 /// Why the store could not be brought back. `Display` completes "failed to ...".
 #[derive(Debug, thiserror::Error)]
@@ -39,18 +39,23 @@ pub struct Recovered {
     pub replayed: Replayed,
 }
 
-/// Brings back every board in the store; `now` is when leases, graces and presences go on.
+/// Brings back every board in the store; `now` is when leases, graces and presences go on. Changes nothing on the disk.
 ///
 /// # Errors
 /// [`RecoveryError`]: the daemon must not start, or what the store holds would be lost.
-pub fn recover(opened: &mut Opened, config: &BoardConfig, now: Now) -> Result<Recovered, RecoveryError> {
+pub fn recover(
+    opened: &mut Opened,
+    forgiven: Forgiven,
+    config: &BoardConfig,
+    now: Now,
+) -> Result<Recovered, RecoveryError> {
     let started = Instant::now();
     let mut boards: BTreeMap<Namespace, Board> = BTreeMap::new();
     let mut records: u64 = 0;
     // Taken along from record to record: almost always the next one is of the same board.
     let mut current: Option<(Namespace, Board)> = None;
     let ceilings: BTreeMap<Namespace, u64> = opened.revisions.all().clone();
-    let replayed = opened.replay(|namespace, record| {
+    let replayed = opened.replay(forgiven, |namespace, record| {
         records += 1;
         let is_current = current.as_ref().is_some_and(|(name, _)| name == namespace);
         if !is_current {
@@ -65,18 +70,27 @@ pub fn recover(opened: &mut Opened, config: &BoardConfig, now: Now) -> Result<Re
         restored.map_err(|source| RecoveryError::Record { namespace: namespace.clone(), source })
     })?;
     boards.extend(current);
-    if let Some(tear) = &replayed.tear {
-        tracing::warn!(at = %tear.reason, "the journal ends in lines that were never fsynced, as after a power cut");
-        for kept in tear.cut(&opened.volume)? {
-            tracing::warn!(path = %kept.display(), "what was cut off is kept here");
-        }
-    }
     for board in boards.values_mut() {
         board.finish_restore(now);
     }
     let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(namespaces = boards.len(), records, changes = replayed.changes, took_ms, "recovered");
     Ok(Recovered { boards, replayed })
+}
+
+impl Recovered {
+    /// Cuts a torn end off the journal, before anything is written behind it; what is cut off is kept.
+    ///
+    /// # Errors
+    /// [`RecoveryError::Store`].
+    pub fn cut_tear(&self, volume: &Arc<dyn Volume>) -> Result<(), RecoveryError> {
+        let Some(tear) = &self.replayed.tear else { return Ok(()) };
+        tracing::warn!(at = %tear.reason, "the journal ends in lines that were never fsynced, as after a power cut");
+        for kept in tear.cut(volume)? {
+            tracing::warn!(path = %kept.display(), "what was cut off is kept here");
+        }
+        Ok(())
+    }
 }
 
 impl Host {

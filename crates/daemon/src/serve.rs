@@ -27,7 +27,7 @@ use crate::recovery::{Recovered, RecoveryError, recover};
 use crate::seats::Seats;
 use crate::signals::{SignalError, stop_requested};
 use crate::stats::Stats;
-use crate::store::{Keeper, LastRun, Opened, StoreError};
+use crate::store::{Forgiven, Keeper, LastRun, Opened, StoreError};
 
 /// Random bytes of an instance id.
 const INSTANCE_BYTES: usize = 8;
@@ -76,7 +76,7 @@ pub enum RunError {
 /// What is decided before anything runs: for whoever installs the log before [`run`].
 #[derive(Debug)]
 pub struct Prepared {
-    home: Home,
+    pub(crate) home: Home,
     /// The settings in force.
     pub config: Config,
 }
@@ -152,7 +152,9 @@ fn start_host(
         (Keeper::in_memory(), BTreeMap::new(), None)
     } else {
         let mut opened = Opened::at(Arc::new(home.open_store()?))?;
-        let Recovered { boards, replayed } = recover(&mut opened, &config.board_config(), clock.now())?;
+        let recovered = recover(&mut opened, Forgiven::TornEnd, &config.board_config(), clock.now())?;
+        recovered.cut_tear(&opened.volume)?;
+        let Recovered { boards, replayed } = recovered;
         let last_run = LastRun::follow(home, config.durability, fresh_id.clone())?;
         (Keeper::resume(opened, config.durability, config.journal_bytes, &replayed), boards, Some(last_run))
     };

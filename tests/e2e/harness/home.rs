@@ -93,6 +93,13 @@ impl Home {
         command
     }
 
+    /// The command line here, with its output and errors to be read.
+    pub fn command<const N: usize>(&self, arguments: [&str; N]) -> Command {
+        let mut command = Command::new(callboard());
+        self.equip(command.args(arguments)).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
     /// Starts a daemon and waits until it answers.
     #[track_caller]
     pub fn start(&self) -> Daemon {

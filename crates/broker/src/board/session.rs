@@ -328,7 +328,8 @@ impl Board {
             id,
             resume_token: session.resume_token.clone(),
             agent: session.agent.clone(),
-            client: session.client.clone(),
+            // A process id means nothing after a restart of the machine, or on another one.
+            client: Program { pid: None, ..session.client.clone() },
         })
     }
 }

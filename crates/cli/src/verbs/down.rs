@@ -43,7 +43,23 @@ pub async fn run(args: DownArgs, context: &Context) -> Result<Exit, Failure> {
         Err(failure) => return Err(failure),
     };
     let info: Info = session.call(what, &ReadInfo {}).await?;
-    let drain_ms = args.drain.map(WaitMs::get);
+    stop(session, &info, args.drain, what, context).await?;
+    context.output.result(&info, |output| output.line(format_args!("stopped, pid was {}", info.pid)))?;
+    Ok(Exit::Ok)
+}
+
+/// Stops the daemon that `info` is of, and waits until it is gone; `what` names the deed in the error.
+///
+/// # Errors
+/// When it does not stop.
+pub async fn stop(
+    session: Session,
+    info: &Info,
+    drain: Option<WaitMs>,
+    what: &str,
+    context: &Context,
+) -> Result<(), Failure> {
+    let drain_ms = drain.map(WaitMs::get);
     session.call(what, &Shutdown { drain_ms }).await?;
     session.close().await;
     let patience = STOP_TIME + Duration::from_millis(drain_ms.unwrap_or(0));
@@ -54,8 +70,7 @@ pub async fn run(args: DownArgs, context: &Context) -> Result<Exit, Failure> {
         let why = format!("process {} still has its socket {}", info.pid, info.socket);
         return Err(Failure::new(Exit::Timeout, what, why).or_next(format!("kill {}", info.pid)));
     }
-    context.output.result(&info, |output| output.line(format_args!("stopped, pid was {}", info.pid)))?;
-    Ok(Exit::Ok)
+    Ok(())
 }
 
 /// Waits until the socket is gone, or is another daemon's already; false when that takes longer than `patience`.

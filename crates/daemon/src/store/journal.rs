@@ -22,7 +22,7 @@ use callboard_broker::Record;
 use callboard_protocol::Namespace;
 use tokio::sync::Notify;
 
-pub use reader::{Replayed, Tear, read_journal};
+pub use reader::{Forgiven, Replayed, Tear, read_journal};
 use segment::{Change, Mark};
 use writer::Writer;
 

@@ -4,6 +4,7 @@
 //! This layer knows lines and files, no boards: what stands in a line belongs to those who write and read it.
 
 mod error;
+mod examine;
 mod journal;
 mod keeper;
 mod last_run;
@@ -15,10 +16,11 @@ mod snapshot;
 mod walk;
 
 pub use error::StoreError;
-pub use journal::{Fate, Journal, Replayed, SYNC_INTERVAL, Tear, read_journal};
+pub use examine::{Examined, ExaminedFile, examine, repair};
+pub use journal::{Fate, Forgiven, Journal, Replayed, SYNC_INTERVAL, Tear, read_journal};
 pub use keeper::{Keeper, Position};
 pub use last_run::LastRun;
-pub use opened::Opened;
+pub use opened::{Opened, each_record};
 pub use revisions::Revisions;
 pub use sealed::{SealedReader, SealedWriter, Written};
 pub use snapshot::Snapshots;

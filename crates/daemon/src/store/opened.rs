@@ -9,7 +9,9 @@ use callboard_broker::Record;
 use callboard_protocol::Namespace;
 
 use super::snapshot::SnapshotMeta;
-use super::{Replayed, Revisions, SealedReader, SnapshotLine, Snapshots, StoreError, line, read_journal};
+use super::{
+    Forgiven, Replayed, Revisions, SealedReader, SnapshotLine, Snapshots, StoreError, line, read_journal,
+};
 use crate::files::Volume;
 
 /// The store before anything of it was restored.
@@ -45,37 +47,49 @@ impl Opened {
     /// [`StoreError`], or what `take` says; what was given until then counts for nothing.
     pub fn replay<E: From<StoreError>>(
         &mut self,
+        forgiven: Forgiven,
         mut take: impl FnMut(&Namespace, Record) -> Result<(), E>,
     ) -> Result<Replayed, E> {
         if let Some(mut snapshot) = self.newest.take() {
-            read_snapshot(&mut snapshot, &mut take)?;
+            each_record(&mut snapshot, &mut take)?;
         }
         let (first, after) = self.meta.as_ref().map_or((0, 0), |meta| (meta.journal, meta.position));
-        read_journal(self.volume.as_ref(), first, after, |namespace, records| {
+        read_journal(self.volume.as_ref(), first, after, forgiven, |namespace, records| {
             records.into_iter().try_for_each(|record| take(&namespace, record))
         })
     }
 }
 
-fn read_snapshot<E: From<StoreError>>(
+/// Gives every record of a snapshot to `take`, in order; gives how many there were.
+///
+/// # Errors
+/// As [`Opened::replay`].
+pub fn each_record<E: From<StoreError>>(
     snapshot: &mut SealedReader,
     take: &mut impl FnMut(&Namespace, Record) -> Result<(), E>,
-) -> Result<(), E> {
+) -> Result<u64, E> {
+    let mut records = 0;
     let mut current: Option<Namespace> = None;
     while let Some(line) = snapshot.next_record()? {
         match line {
             SnapshotLine::Namespace(namespace) => current = Some(namespace),
             SnapshotLine::Record(record) => match &current {
-                Some(namespace) => take(namespace, record)?,
+                Some(namespace) => {
+                    records += 1;
+                    take(namespace, record)?;
+                }
                 None => {
                     let fault = line::LineFault::Place("a record stands before the first namespace");
                     return Err(snapshot.damaged_here(fault).into());
                 }
             },
-            SnapshotLine::Change { namespace, records } => {
-                records.into_iter().try_for_each(|record| take(&namespace, record))?;
+            SnapshotLine::Change { namespace, records: changed } => {
+                for record in changed {
+                    records += 1;
+                    take(&namespace, record)?;
+                }
             }
         }
     }
-    Ok(())
+    Ok(records)
 }

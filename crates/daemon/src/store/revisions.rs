@@ -19,8 +19,6 @@ const FORMAT: SealedFormat = SealedFormat {
     version: 1,
     advice: "restore it from a backup; or move it out of the store together with all snapshots, to start empty",
 };
-/// The file's name in the store.
-const FILE_NAME: &str = "revisions.jsonl";
 
 /// One line of the file.
 #[derive(Serialize, Deserialize)]
@@ -41,13 +39,16 @@ pub struct Revisions {
 }
 
 impl Revisions {
+    /// The file's name in the store.
+    pub const FILE_NAME: &str = "revisions.jsonl";
+
     /// Reads the ceilings in `volume`; there are none when the file is missing.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] and [`StoreError::Version`]; starting without the ceilings could give a token twice.
     pub fn load(volume: Arc<dyn Volume>) -> Result<Self, StoreError> {
         let mut ceilings = BTreeMap::new();
-        if let Some(mut file) = FORMAT.open(volume.as_ref(), FILE_NAME)? {
+        if let Some(mut file) = FORMAT.open(volume.as_ref(), Self::FILE_NAME)? {
             while let Some(Entry { namespace, ceiling }) = file.next_record()? {
                 ceilings.insert(namespace, ceiling);
             }
@@ -75,14 +76,14 @@ impl Revisions {
     pub fn reserve(&mut self, namespace: &Namespace, from: u64, block: u64) -> Result<u64, StoreError> {
         let present = self.ceiling(namespace);
         let Some(wanted) = from.checked_add(block) else {
-            return Err(StoreError::Exhausted { path: self.volume.path_of(FILE_NAME), last: from });
+            return Err(StoreError::Exhausted { path: self.volume.path_of(Self::FILE_NAME), last: from });
         };
         if wanted <= present {
             return Ok(present);
         }
         let mut ceilings = self.ceilings.clone();
         ceilings.insert(namespace.clone(), wanted);
-        let mut file = FORMAT.begin(&self.volume, FILE_NAME, &Meta {})?;
+        let mut file = FORMAT.begin(&self.volume, Self::FILE_NAME, &Meta {})?;
         for (namespace, &ceiling) in &ceilings {
             file.write(&Entry { namespace: namespace.clone(), ceiling })?;
         }
@@ -135,9 +136,9 @@ mod tests {
     fn a_damaged_file_is_an_error_and_never_a_lower_ceiling() {
         let volume = SimulatedVolume::default();
         load(&volume).unwrap().reserve(&namespace("one"), 0, 10).unwrap();
-        let whole = volume.content(FILE_NAME).unwrap();
+        let whole = volume.content(Revisions::FILE_NAME).unwrap();
         for len in 0..whole.len() {
-            volume.put(FILE_NAME, &whole[..len]);
+            volume.put(Revisions::FILE_NAME, &whole[..len]);
             let error = load(&volume).unwrap_err().to_string();
             assert!(error.contains("revisions.jsonl, line ") && error.contains("backup"), "{error}");
         }

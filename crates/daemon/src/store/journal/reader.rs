@@ -55,8 +55,18 @@ pub struct Tear {
 
 type Lines = LineReader<BufReader<Box<dyn Read + Send>>>;
 
+/// What of a journal's damage ends the reading quietly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forgiven {
+    /// What a power cut leaves: lines after the last mark.
+    TornEnd,
+    /// Everything: for a repair that a person asked for.
+    Everything,
+}
+
 struct Reader<'a> {
     volume: &'a dyn Volume,
+    forgiven: Forgiven,
     /// The last change that was given out.
     last: u64,
     /// Up to where marks say that it is on the disk.
@@ -79,6 +89,7 @@ pub fn read_journal<E: From<StoreError>>(
     volume: &dyn Volume,
     first: u64,
     after: u64,
+    forgiven: Forgiven,
     mut take: impl FnMut(Namespace, Vec<Record>) -> Result<(), E>,
 ) -> Result<Replayed, E> {
     let segments: Vec<u64> =
@@ -86,7 +97,7 @@ pub fn read_journal<E: From<StoreError>>(
     // A number is not used twice, also not that of a segment that was put aside.
     let used = numbered(volume, |name| number(name.strip_suffix(TORN_SUFFIX).unwrap_or(name)))?;
     let next_segment = used.last().map_or(first, |last| last + 1).max(first);
-    let mut reader = Reader { volume, last: after, synced: 0, changes: 0 };
+    let mut reader = Reader { volume, forgiven, last: after, synced: 0, changes: 0 };
     let mut bytes = 0;
     let mut tear = None;
     for (place, &segment) in segments.iter().enumerate() {
@@ -197,7 +208,7 @@ impl Reader<'_> {
             self.find_marks(&mut lines);
         }
         let fault = LineError { position: at, fault };
-        if self.synced > self.last {
+        if self.synced > self.last && self.forgiven == Forgiven::TornEnd {
             return Err(StoreError::Damaged { path, fault, advice: ADVICE });
         }
         Ok(Tear { segment, at, rest, reason: format!("{}, {fault}", path.display()) })

@@ -16,7 +16,7 @@ fn namespace(name: &str) -> Namespace {
 fn start(volume: &SimulatedVolume, is_sync: bool) -> Result<(Journal, Vec<u64>), StoreError> {
     let mut found = Vec::new();
     let shared: Arc<dyn Volume> = Arc::new(volume.clone());
-    let replayed = read_journal::<StoreError>(shared.as_ref(), 0, 0, |_, records| {
+    let replayed = read_journal::<StoreError>(shared.as_ref(), 0, 0, Forgiven::TornEnd, |_, records| {
         found.extend(records.iter().map(revision));
         Ok(())
     })?;
