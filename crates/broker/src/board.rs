@@ -8,6 +8,7 @@
 //! The verbs are in the files of their areas; this file has what they share.
 
 mod agent;
+mod cascade;
 mod image;
 mod kv;
 mod lock;

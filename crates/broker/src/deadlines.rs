@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use callboard_protocol::revision::{MessageId, Token};
 use callboard_protocol::{AgentName, Key};
 
+use crate::lease::Cascade;
 use crate::now::Monotonic;
 use crate::session::SessionId;
 use crate::wait::WaitId;
@@ -38,6 +39,8 @@ pub enum Deadline {
     ForgetMessage(MessageId),
     /// A dedupe key is forgotten.
     ForgetDedupe(MessageId),
+    /// What a session or an agent held goes on ending where one slice ended.
+    Cascade(Cascade),
     /// A session's subscriptions to its inbox go on where one slice ended.
     Feed(SessionId),
 }

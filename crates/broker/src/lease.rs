@@ -5,6 +5,8 @@
 //! lease is of holds the same token. Ended tokens are remembered for a while, so that a late caller hears why.
 //! Lacks what a lease is of: the areas act when one ends.
 
+mod unbound;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use callboard_protocol::AgentName;
@@ -17,6 +19,8 @@ use callboard_protocol::revision::{Revision, Token};
 use crate::deadlines::{Deadline, Deadlines};
 use crate::now::Monotonic;
 use crate::session::SessionId;
+
+pub use unbound::{Cascade, Leaving, Step};
 
 /// How many ended tokens are remembered: a few minutes of a busy board.
 const ENDED_REMEMBERED_MAX: usize = 65_536;
@@ -67,6 +71,7 @@ pub struct Leases {
     by_agent: BTreeSet<(AgentName, Token)>,
     ended: BTreeMap<Token, Stale>,
     ended_order: VecDeque<Token>,
+    unbound: unbound::Unbound,
 }
 
 impl Leases {
@@ -124,19 +129,16 @@ impl Leases {
         self.live.get(&token)
     }
 
+    /// The lease under a token, unless its time is over or what it was bound to ended.
+    #[must_use]
+    pub fn find_live(&self, token: Token, now: Monotonic) -> Option<&Lease> {
+        self.find(token).filter(|lease| !lease.is_overdue(now) && !self.is_unbound(token, lease))
+    }
+
     /// Why a token no longer counts; one that was never given counts as expired.
     #[must_use]
     pub fn why_ended(&self, token: Token) -> Stale {
         self.ended.get(&token).copied().unwrap_or(Stale::Expired)
-    }
-
-    /// The tokens bound to a session, oldest first.
-    #[must_use]
-    pub fn of_session(&self, session: SessionId) -> Vec<Token> {
-        self.by_session
-            .range((session, Revision(0))..=(session, Revision(u64::MAX)))
-            .map(|(_, token)| *token)
-            .collect()
     }
 
     /// The tokens granted to an agent, oldest first.

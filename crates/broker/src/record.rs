@@ -43,6 +43,10 @@ pub enum Record {
     Session(SessionRecord),
     /// A session is gone.
     SessionEnded(SessionId),
+    /// An agent that left or was removed, whose leases are not all ended yet.
+    Leaving(LeavingRecord),
+    /// All leases of such an agent ended.
+    LeavingEnded(AgentName),
     /// A message, without its deliveries.
     Message(Box<MessageRecord>),
     /// A message is forgotten, with its deliveries.
@@ -102,6 +106,17 @@ pub struct LockRecord {
     pub reason: Option<String>,
     /// When it was granted, in Unix milliseconds.
     pub acquired_at: u64,
+}
+
+/// An agent that left or was removed, whose leases are not all ended yet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LeavingRecord {
+    /// The agent.
+    pub agent: AgentName,
+    /// The last token that may be one of them.
+    pub up_to: Token,
+    /// Whether leases bound to its sessions end too.
+    pub is_removed: bool,
 }
 
 /// An agent.

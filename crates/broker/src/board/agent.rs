@@ -235,8 +235,6 @@ impl Board {
             self.refuse_waits(call.now, *id);
             self.agent_of_session_removed(*id);
         }
-        let tokens = self.leases.of_agent(name);
-        self.end_leases(call.now, &tokens);
         self.leave(call.now, name, LeftWhy::Removed);
         for id in sessions {
             self.remove_agent_of_session(id);

@@ -78,6 +78,7 @@ impl Board {
         let next = match cursor {
             ImageCursor::Start => {
                 records.push(Record::Revision(self.revision));
+                records.extend(self.leaving_records().into_iter().map(Record::Leaving));
                 ImageCursor::Sessions(None)
             }
             ImageCursor::Sessions(last) => {
@@ -155,6 +156,8 @@ impl Board {
             Record::SessionEnded(id) => {
                 self.sessions.remove(id);
             }
+            Record::Leaving(record) => self.restore_leaving(&record),
+            Record::LeavingEnded(agent) => self.restore_leaving_ended(&agent),
             Record::Message(record) => self.restore_message(*record),
             Record::MessageEnded(id) => self.restore_message_ended(id),
             Record::Delivery(record) => self.restore_delivery(record),
@@ -176,6 +179,7 @@ impl Board {
         }
         self.finish_restore_messages(now);
         self.finish_agents(now);
+        self.finish_leaving(now);
         let orphans: Vec<Token> = self
             .locks
             .grants_from(0)

@@ -241,13 +241,14 @@ impl Board {
         Err(Error::new(ErrorKind::StaleToken, message).with("why", Stale::Released))
     }
 
-    /// Ends a grant whose time is over, though its deadline was not worked off yet.
+    /// Ends a grant whose time is over, or whose binding, though that was not worked off yet.
     pub(crate) fn end_if_overdue(&mut self, now: Now, token: Token) {
-        if self
-            .leases
-            .find(token)
-            .is_some_and(|lease| lease.kind == LeaseKind::Lock && lease.is_overdue(now.monotonic))
-        {
+        let Some(lease) = self.leases.find(token).filter(|lease| lease.kind == LeaseKind::Lock) else {
+            return;
+        };
+        if self.leases.is_unbound(token, lease) {
+            self.end_lock(now, token, Ending::quietly(Stale::Expired));
+        } else if lease.is_overdue(now.monotonic) {
             self.end_lock(now, token, Ending::lost(Stale::Expired, LostWhy::Expired));
         }
     }

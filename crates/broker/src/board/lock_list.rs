@@ -52,7 +52,7 @@ impl Board {
     }
 
     fn held(&self, now: Now, token: Token, request: &Request) -> Option<Held> {
-        let lease = self.leases.find(token).filter(|lease| !lease.is_overdue(now.monotonic))?;
+        let lease = self.leases.find_live(token, now.monotonic)?;
         let info = self.lock_grants.find(token)?;
         Some(Held {
             token,

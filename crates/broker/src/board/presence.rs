@@ -13,7 +13,6 @@ use crate::agents::Agent;
 use crate::board::{Board, limit_exceeded};
 use crate::deadlines::Deadline;
 use crate::effects::PushClass;
-use crate::lease::Binding;
 use crate::now::{Monotonic, Now};
 use crate::record::{AgentRecord, Record};
 
@@ -101,13 +100,7 @@ impl Board {
                 session.signed_out = true;
             }
         }
-        let agent_bound: Vec<_> = self
-            .leases
-            .of_agent(name)
-            .into_iter()
-            .filter(|token| self.leases.find(*token).is_some_and(|lease| lease.binding == Binding::Agent))
-            .collect();
-        self.end_leases(now, &agent_bound);
+        self.end_agent_leases(now, name, why == LeftWhy::Removed);
         self.end_presence(now, name, why);
     }
 
@@ -220,9 +213,8 @@ impl Board {
         tokens
             .iter()
             .filter(|token| {
-                self.leases
-                    .find(**token)
-                    .is_some_and(|lease| lease.kind == LeaseKind::Lock && !lease.is_overdue(now.monotonic))
+                let live = self.leases.find_live(**token, now.monotonic);
+                live.is_some_and(|lease| lease.kind == LeaseKind::Lock)
             })
             .count()
     }

@@ -6,9 +6,9 @@ use callboard_protocol::methods::message::Stale;
 use callboard_protocol::revision::Token;
 
 use crate::board::Board;
+use crate::board::lock_grants::Ending;
 use crate::deadlines::Deadline;
 use crate::now::Now;
-use crate::session::SessionId;
 use crate::wait::{WaitId, WaitKind};
 
 impl Board {
@@ -41,6 +41,7 @@ impl Board {
             Deadline::Message(id) => self.message_ran_out(now, id),
             Deadline::ForgetMessage(id) => self.forget_message(id),
             Deadline::ForgetDedupe(id) => self.forget_dedupe(id),
+            Deadline::Cascade(cascade) => self.cascade_on(now, cascade),
             Deadline::Feed(session) => self.feed_takers(now, session),
         }
     }
@@ -102,26 +103,16 @@ impl Board {
         self.sessions.notify(&mut self.effects, &agent, &event.body());
     }
 
-    /// Ends the leases that are bound to a session that ended.
-    pub(crate) fn end_session_leases(&mut self, now: Now, session: SessionId) {
-        let tokens = self.leases.of_session(session);
-        self.end_leases(now, &tokens);
-    }
-
-    /// Ends leases because what they were bound to ended.
-    pub(crate) fn end_leases(&mut self, now: Now, tokens: &[Token]) {
-        for token in tokens {
-            match self.leases.find(*token).map(|lease| lease.kind) {
-                Some(LeaseKind::Lock) => {
-                    self.end_lock(now, *token, crate::board::lock_grants::Ending::quietly(Stale::Expired));
-                }
-                Some(LeaseKind::Message) => self.delivery_lapsed(now, *token),
-                Some(LeaseKind::Task) | None => {}
-            }
+    /// Ends a lease because what it was bound to ended.
+    pub(crate) fn end_unbound(&mut self, now: Now, token: Token) {
+        match self.leases.find(token).map(|lease| lease.kind) {
+            Some(LeaseKind::Lock) => self.end_lock(now, token, Ending::quietly(Stale::Expired)),
+            Some(LeaseKind::Message) => self.delivery_lapsed(now, token),
+            Some(LeaseKind::Task) | None => {}
         }
     }
 }
 
-fn lock_expired() -> crate::board::lock_grants::Ending {
-    crate::board::lock_grants::Ending::lost(Stale::Expired, callboard_protocol::event::LostWhy::Expired)
+fn lock_expired() -> Ending {
+    Ending::lost(Stale::Expired, callboard_protocol::event::LostWhy::Expired)
 }

@@ -182,6 +182,7 @@ impl Runner {
             ["ignore", "events"] => self.ignores_all_events = true,
             ["ignore", "events", label] => self.ignores_events_of.push((*label).to_owned()),
             ["memory", state] => self.world.board().set_memory_full(*state == "full"),
+            ["restart"] => self.world.restart(),
             ["stop"] => self.world.board().announce_stop(),
             ["unwritten", name] => self.world.lose_reply(name)?,
             _ => return Err(format!("this is no command: {words:?}")),

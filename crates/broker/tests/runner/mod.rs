@@ -21,7 +21,8 @@
 //! `token=`), `hang up`, `pause`, `unpause` a session; `close alice [leave]`; `cancel alice b1`; `unwritten b1` (its
 //! reply was lost on the way); `stop`; `memory full|free`; `unanswered b1 b2`; `revision @r`; `clear` (forget what came
 //! so far); `ignore events [NAME]`; `hold initial` (then `alice< more` and `more alice`); `recorded KIND ID none` or
-//! `recorded KIND ID {..}`: what the change records so far would bring back. A restart from an image belongs to `world`.
+//! `recorded KIND ID {..}`: what the change records so far would bring back; `restart` (a new board from the image: every
+//! session is in its grace, without subscriptions).
 
 mod execute;
 mod pattern;

@@ -43,6 +43,7 @@ fn entity_id(kind: &str, entity: &Value) -> String {
     match kind {
         "key" => text(&entity["key"]),
         "agent" => text(&entity["name"]),
+        "leaving" => text(&entity["agent"]),
         "lock" => text(&entity["lease"]["token"]),
         "delivery" => format!("{}:{}", entity["message"], text(&entity["agent"])),
         "session" | "message" => text(&entity["id"]),

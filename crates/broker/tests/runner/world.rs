@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use callboard_broker::{
-    Board, BoardConfig, Monotonic, Now, OpenSession, OpenedSession, Outcome, Outgoing, SessionId,
+    Board, BoardConfig, ImageCursor, Monotonic, Now, OpenSession, OpenedSession, Outcome, Outgoing, SessionId,
 };
 use callboard_protocol::error::Error;
 use callboard_protocol::event::EventBody;
@@ -54,6 +54,7 @@ pub enum Seen {
 #[derive(Debug)]
 pub struct World {
     board: Board,
+    config: BoardConfig,
     value_bytes: usize,
     monotonic_us: u64,
     wall_clock_ms: u64,
@@ -78,7 +79,8 @@ impl World {
     pub fn new(config: BoardConfig) -> Self {
         Self {
             value_bytes: config.limits.value_bytes,
-            board: Board::new(config, Revision(0)),
+            board: Board::new(config.clone(), Revision(0)),
+            config,
             monotonic_us: 0,
             wall_clock_ms: START_UNIX_MS,
             labels: BTreeMap::new(),
@@ -92,6 +94,23 @@ impl World {
             late: false,
             holds_initial: false,
         }
+    }
+
+    /// A new board with what an image of the old one brings back.
+    pub fn restart(&mut self) {
+        let now = self.now();
+        let mut fresh = Board::restoring(self.config.clone(), self.board.revision());
+        let mut cursor = ImageCursor::default();
+        while cursor != ImageCursor::End {
+            for record in self.board.image_slice(now, &mut cursor, SLICE) {
+                fresh.restore(now, record).unwrap();
+            }
+        }
+        fresh.finish_restore(now);
+        self.board = fresh;
+        self.waiting.clear();
+        self.last_seq.clear();
+        self.seen.clear();
     }
 
     /// The board, for what needs no translation.

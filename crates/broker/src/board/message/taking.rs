@@ -260,14 +260,12 @@ impl Board {
 
     /// Ends a delivery's lease whose time is over, though its deadline was not worked off yet; tells whether it was.
     pub(super) fn end_if_lapsed(&mut self, now: Now, token: Token) -> bool {
-        let is_overdue = self
-            .leases
-            .find(token)
-            .is_some_and(|lease| lease.kind == LeaseKind::Message && lease.is_overdue(now.monotonic));
-        if is_overdue {
+        let is_message = self.leases.find(token).is_some_and(|lease| lease.kind == LeaseKind::Message);
+        let has_lapsed = is_message && self.leases.find_live(token, now.monotonic).is_none();
+        if has_lapsed {
             self.delivery_lapsed(now, token);
         }
-        is_overdue
+        has_lapsed
     }
 
     /// A session may be leased messages (again): its subscriptions take what waits, within their credit.

@@ -179,7 +179,9 @@ impl Scene {
                 | Record::Agent(_)
                 | Record::AgentEnded(_)
                 | Record::Session(_)
-                | Record::SessionEnded(_) => {}
+                | Record::SessionEnded(_)
+                | Record::Leaving(_)
+                | Record::LeavingEnded(_) => {}
             }
         }
         self.board.finish_restore_messages(self.now);
