@@ -20,6 +20,10 @@ demo:
 bench:
     cargo bench -p e2e
 
+# Look for bytes that break a reader: frames, envelope, params, board, lock_names, snapshot or journal
+fuzz target seconds="600":
+    RUSTC_BOOTSTRAP=1 cargo fuzz run -s none --features fuzzer {{target}} -- -max_total_time={{seconds}} -max_len=8192
+
 # Format the code in place
 fmt:
     cargo fmt --all

@@ -65,10 +65,10 @@ impl Source {
         format!("{}:{}", self.path, self.line_of(offset))
     }
 
-    /// Whether the whole file is test code: `tests.rs`, or anything below `tests`, `benches` or `examples`.
+    /// Whether the whole file is test code: `tests.rs`, or anything below `tests`, `benches`, `examples` or `fuzz`.
     pub fn is_test_file(&self) -> bool {
         self.path.ends_with("/tests.rs")
-            || self.path.split('/').any(|part| matches!(part, "tests" | "benches" | "examples"))
+            || self.path.split('/').any(|part| matches!(part, "tests" | "benches" | "examples" | "fuzz"))
     }
 
     /// Every function of the file, nested ones too, in order.

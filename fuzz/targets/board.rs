@@ -1,0 +1,4 @@
+//! Feeds [`callboard_fuzz::board`] with whatever the fuzzer makes up.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| callboard_fuzz::board(bytes));
