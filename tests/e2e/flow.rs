@@ -222,3 +222,24 @@ fn events_of_two_subscriptions_have_their_own_numbers() {
     seqs.sort_unstable();
     assert_eq!(seqs, [(false, 1), (false, 2), (false, 3), (true, 1), (true, 2)]);
 }
+
+#[test]
+fn a_client_that_breaks_the_framing_and_reads_nothing_does_not_stay_for_ever() {
+    let home = Home::in_memory();
+    let _daemon = home.start();
+    let mut watcher = home.connect();
+    let mut client = home.connect();
+    let value = "x".repeat(100_000);
+    client.call("kv.set", json!({"key": "a", "value": value}));
+    let mut writer = client.writer();
+    for id in 0..50 {
+        let line = format!("{{\"id\":{id},\"method\":\"kv.get\",\"params\":{{\"key\":\"a\"}}}}\n");
+        std::io::Write::write_all(&mut writer, line.as_bytes()).expect("there is room for requests");
+    }
+    let too_long = vec![b' '; 5 << 20];
+    // It ends with an error once the daemon has given up.
+    let _ = std::io::Write::write_all(&mut writer, &[b"{", too_long.as_slice()].concat());
+    wait_for("the connection is gone", || {
+        (watcher.call("server.stats", json!({}))["connections"] == 1).then_some(())
+    });
+}

@@ -38,6 +38,8 @@ use crate::store::Position;
 const READ_BYTES: usize = 64 << 10;
 /// How long input is read and dropped after a fatal error, so that the error arrives.
 const LINGER: Duration = Duration::from_secs(1);
+/// How long a client gets to read what comes before a fatal error, and the error.
+const FAIL_TIME: Duration = Duration::from_secs(5);
 /// How long a stopping daemon lets a connection write what waits.
 const FLUSH: Duration = Duration::from_millis(500);
 
@@ -59,7 +61,9 @@ enum Phase {
     HalfClosed,
     /// The session was closed: what is there is written, then it closes.
     Closing,
-    /// After a fatal error: it is written, input is dropped for a while.
+    /// After a fatal error: it is being written, input is dropped.
+    Failing,
+    /// It is written: input is dropped for a while, so that it arrives.
     Lingering,
     /// Over.
     Closed,
@@ -88,7 +92,7 @@ pub(crate) struct Connection {
     /// A request that takes its time off this thread; those behind it wait.
     busy: Option<Pending<Vec<u8>>>,
     hang_up: Option<Pending<io::Result<()>>>,
-    /// Ends `Lingering`, or a stop's patience.
+    /// Ends `Failing` and `Lingering`, or a stop's patience.
     deadline: Option<Pin<Box<Sleep>>>,
     closing: Pending<()>,
     is_stopping: bool,
@@ -173,7 +177,7 @@ impl Connection {
     fn poll_stop(&mut self, context: &mut Context<'_>) {
         if !self.is_stopping && self.closing.as_mut().poll(context).is_ready() {
             self.is_stopping = true;
-            if self.phase != Phase::Lingering {
+            if !matches!(self.phase, Phase::Failing | Phase::Lingering) {
                 self.phase = Phase::Closing;
             }
             self.deadline = Some(Box::pin(tokio::time::sleep(FLUSH)));
@@ -192,7 +196,7 @@ impl Connection {
     fn poll_read(&mut self, context: &mut Context<'_>) -> bool {
         let is_wanted = match self.phase {
             Phase::Open => self.takes_requests(),
-            Phase::Lingering => true,
+            Phase::Failing | Phase::Lingering => true,
             Phase::HalfClosed | Phase::Closing | Phase::Closed => false,
         };
         if !is_wanted {
@@ -206,7 +210,7 @@ impl Connection {
                     self.phase = Phase::Closed;
                     true
                 }
-                Poll::Ready(Ok(())) if self.phase == Phase::Lingering => {
+                Poll::Ready(Ok(())) if matches!(self.phase, Phase::Failing | Phase::Lingering) => {
                     if buffer.filled().is_empty() {
                         self.phase = Phase::Closed;
                     }
@@ -275,8 +279,13 @@ impl Connection {
                 self.phase = Phase::Closed;
             }
             Phase::Closing if is_flushed => self.phase = Phase::Closed,
-            Phase::Lingering if is_flushed && self.deadline.is_none() => self.start_linger(context),
-            Phase::Open | Phase::HalfClosed | Phase::Closing | Phase::Lingering | Phase::Closed => {}
+            Phase::Failing if is_flushed => self.start_linger(context),
+            Phase::Open
+            | Phase::HalfClosed
+            | Phase::Closing
+            | Phase::Failing
+            | Phase::Lingering
+            | Phase::Closed => {}
         }
     }
 
@@ -288,10 +297,10 @@ impl Connection {
             return;
         }
         let mut deadline = Box::pin(tokio::time::sleep(LINGER));
-        if deadline.as_mut().poll(context).is_ready() {
-            self.phase = Phase::Closed;
-        }
+        // So that the runtime knows whom to wake.
+        let _ = deadline.as_mut().poll(context);
         self.deadline = Some(deadline);
+        self.phase = Phase::Lingering;
     }
 
     fn has_waiting(&self) -> bool {

@@ -5,7 +5,7 @@ use callboard_protocol::methods::{Command, Method, unknown_method};
 use callboard_protocol::{FrameError, Request, RequestId};
 use serde::Serialize;
 
-use super::{Connection, Phase};
+use super::{Connection, FAIL_TIME, Phase};
 use crate::dispatch::Reply;
 use crate::outbox::encode_response;
 
@@ -16,7 +16,7 @@ impl Connection {
         while self.takes_requests() {
             let frame = match self.phase {
                 Phase::HalfClosed => self.decoder.decode_eof(&mut self.input),
-                Phase::Open | Phase::Closing | Phase::Lingering | Phase::Closed => {
+                Phase::Open | Phase::Closing | Phase::Failing | Phase::Lingering | Phase::Closed => {
                     self.decoder.decode(&mut self.input)
                 }
             };
@@ -40,7 +40,8 @@ impl Connection {
     fn fail(&mut self, error: FrameError) {
         self.respond::<()>(None, Err(&Error::from(error)));
         self.input = bytes::BytesMut::new();
-        self.phase = Phase::Lingering;
+        self.phase = Phase::Failing;
+        self.deadline = Some(Box::pin(tokio::time::sleep(FAIL_TIME)));
     }
 
     fn take_frame(&mut self, frame: &mut [u8]) {
