@@ -145,13 +145,15 @@ impl Host {
         command: BoardCommand,
     ) -> (Outcome, Stamp) {
         let is_change = is_change(&command);
-        self.with_board(handle, |board| {
+        let (outcome, stamp) = self.with_board(handle, |board| {
             let allowed = if is_change { self.check_storage(handle, board) } else { Ok(()) };
             match allowed {
                 Ok(()) => board.apply(now, session, request, command),
                 Err(error) => Outcome::Done(Err(error)),
             }
-        })
+        });
+        // What only looked is answered also when expiry that it came across could not be stored.
+        (outcome, Stamp { is_change: is_change && stamp.is_change, ..stamp })
     }
 
     /// Does something with a board, and puts its effects in their places.

@@ -79,17 +79,19 @@ pub fn recover(
 }
 
 impl Recovered {
-    /// Cuts a torn end off the journal, before anything is written behind it; what is cut off is kept.
+    /// Prepares the journal for what will be written behind it: a torn end is cut off, and kept; what a crash left with
+    /// the operating system is made durable. Blocks.
     ///
     /// # Errors
-    /// [`RecoveryError::Store`].
-    pub fn cut_tear(&self, volume: &Arc<dyn Volume>) -> Result<(), RecoveryError> {
-        let Some(tear) = &self.replayed.tear else { return Ok(()) };
-        tracing::warn!(at = %tear.reason, "the journal ends in lines that were never fsynced, as after a power cut");
-        for kept in tear.cut(volume)? {
-            tracing::warn!(path = %kept.display(), "what was cut off is kept here");
+    /// [`RecoveryError::Store`]: nothing may be written.
+    pub fn settle_journal(&self, volume: &Arc<dyn Volume>) -> Result<(), RecoveryError> {
+        if let Some(tear) = &self.replayed.tear {
+            tracing::warn!(at = %tear.reason, "the journal ends in lines that were never fsynced, as after a power cut");
+            for kept in tear.cut(volume)? {
+                tracing::warn!(path = %kept.display(), "what was cut off is kept here");
+            }
         }
-        Ok(())
+        Ok(self.replayed.make_durable(volume)?)
     }
 }
 

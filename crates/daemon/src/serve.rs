@@ -153,7 +153,7 @@ fn start_host(
     } else {
         let mut opened = Opened::at(Arc::new(home.open_store()?))?;
         let recovered = recover(&mut opened, Forgiven::TornEnd, &config.board_config(), clock.now())?;
-        recovered.cut_tear(&opened.volume)?;
+        recovered.settle_journal(&opened.volume)?;
         let Recovered { boards, replayed } = recovered;
         let last_run = LastRun::follow(home, config.durability, fresh_id.clone())?;
         (Keeper::resume(opened, config.durability, config.journal_bytes, &replayed), boards, Some(last_run))

@@ -24,6 +24,7 @@ use tokio::sync::Notify;
 
 pub use reader::{Forgiven, Replayed, Tear, read_journal};
 use segment::{Change, Mark};
+pub(super) use snapshotting::SnapshotEnd;
 use writer::Writer;
 
 use super::keeper::Position;
@@ -64,6 +65,8 @@ pub struct Journal {
     is_sync: bool,
     pending: Mutex<Pending>,
     writer: Mutex<Writer>,
+    /// Held for a whole sync: who finds nothing left to sync must wait for whoever took it.
+    syncing: Mutex<()>,
     /// Up to where the operating system has it.
     written: AtomicU64,
     /// Up to where the disk has it.
@@ -107,6 +110,7 @@ impl Journal {
             is_sync,
             pending: Mutex::new(Pending { last: replayed.last, ..Pending::default() }),
             writer: Mutex::new(Writer::new(volume, replayed.next_segment)),
+            syncing: Mutex::default(),
             written: AtomicU64::new(replayed.last),
             synced: AtomicU64::new(replayed.last),
             failed_after: AtomicU64::new(u64::MAX),
@@ -120,7 +124,7 @@ impl Journal {
     }
 
     /// Takes one change; gives the position that whatever shows it waits for. While the journal has failed the change is
-    /// in memory only, and nothing waits for it.
+    /// in memory only: its position is one that was lost, so that nobody is told that it is stored.
     pub fn append(&self, namespace: &Namespace, records: &[Record]) -> Position {
         let mut pending = locked(&self.pending);
         let health = pending.health;
@@ -131,7 +135,7 @@ impl Journal {
         if let Err(error) = line::encode(&mut pending.lines, &change) {
             tracing::error!(%error, "a change has no form on disk");
             self.fail(&mut pending);
-            return Position(self.failed_after.load(Ordering::Acquire).saturating_add(1));
+            return self.reply_position(&pending);
         }
         pending.last += 1;
         if pending.last == self.synced.load(Ordering::Acquire) + 1 {
@@ -143,7 +147,9 @@ impl Journal {
     fn reply_position(&self, pending: &Pending) -> Position {
         match pending.health {
             Health::Recording => Position(pending.last),
-            Health::Failed | Health::Recovering => Position(self.failed_after.load(Ordering::Acquire)),
+            Health::Failed | Health::Recovering => {
+                Position(self.failed_after.load(Ordering::Acquire).saturating_add(1))
+            }
         }
     }
 
@@ -167,12 +173,13 @@ impl Journal {
     }
 
     fn fate(&self, position: Position) -> Option<Fate> {
-        if position.0 <= self.stored() {
+        // In this order: an attempt to recover moves the first one ahead of what counts, after the second one was set.
+        let stored = self.stored();
+        let failed_after = self.failed_after.load(Ordering::Acquire);
+        if position.0 <= stored.min(failed_after) {
             return Some(Fate::Stored);
         }
-        let failed_after = self.failed_after.load(Ordering::Acquire);
-        let lost = Fate::Lost { after: Position(failed_after) };
-        (failed_after != u64::MAX).then_some(if position.0 > failed_after { lost } else { Fate::Stored })
+        (failed_after != u64::MAX).then_some(Fate::Lost { after: Position(failed_after) })
     }
 
     fn stored(&self) -> u64 {
@@ -217,6 +224,7 @@ impl Journal {
 
     /// Brings what has gathered to the disk, and marks how far that is. Blocks.
     pub fn sync(&self) {
+        let _turn = locked(&self.syncing);
         let (unsynced, position) = {
             let mut writer = locked(&self.writer);
             self.write_pending(&mut writer);
@@ -229,7 +237,8 @@ impl Journal {
             Ok(()) => {
                 let before = self.synced.fetch_max(position, Ordering::AcqRel);
                 let mut pending = locked(&self.pending);
-                if before < position && pending.health != Health::Failed {
+                // What is written beside a snapshot counts only with it: a mark would claim more.
+                if before < position && pending.health == Health::Recording {
                     // After an empty line, so that damage to the end of the line before it leaves the mark readable. A mark
                     // has a form on disk: it is a word and a number.
                     pending.lines.push(b'\n');
@@ -274,6 +283,7 @@ impl Journal {
         self.work.notify_all();
         self.sync();
         // The mark itself.
+        let _turn = locked(&self.syncing);
         let mut writer = locked(&self.writer);
         self.write_pending(&mut writer);
         if let Err(error) = writer.take_unsynced().sync() {

@@ -14,10 +14,12 @@ use callboard_broker::Record;
 use callboard_protocol::Namespace;
 use serde::{Deserialize, Serialize};
 
+use super::journal::SnapshotEnd;
 use super::keeper::{Keeper, Log, locked};
 use super::sealed::SealedWriter;
 use super::snapshot::SnapshotMeta;
 use super::{Replayed, Snapshots, StoreError, Written, journal, line};
+use crate::files::ReplaceError;
 
 /// One line of a snapshot.
 #[derive(Debug, Serialize, Deserialize)]
@@ -106,6 +108,7 @@ pub struct Walk<'a> {
     keeper: &'a Keeper,
     snapshots: MutexGuard<'a, Snapshots>,
     file: Option<SealedWriter>,
+    is_over: bool,
     namespace: Option<Namespace>,
     started: Instant,
     /// The changes that are in it whole.
@@ -132,15 +135,12 @@ impl Keeper {
                 (segment, position.0)
             }
         };
+        let started = Instant::now();
         let mut walk =
-            Walk { keeper: self, snapshots, file: None, namespace: None, started: Instant::now(), changes };
+            Walk { keeper: self, snapshots, file: None, is_over: false, namespace: None, started, changes };
         let meta = SnapshotMeta { instance_id: instance_id.to_owned(), written_at, journal, position };
-        walk.file = Some(walk.snapshots.begin(&meta).inspect_err(|_| self.count_failure())?);
+        walk.file = Some(walk.snapshots.begin(&meta)?);
         Ok(walk)
-    }
-
-    fn count_failure(&self) {
-        self.counters.failures.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -192,8 +192,12 @@ impl Walk<'_> {
         let Some(file) = self.file.take() else {
             return Err(WalkError::InMemory);
         };
-        let written = file.commit().inspect_err(|_| self.keeper.count_failure());
-        self.end(written.is_ok());
+        let written = file.commit();
+        self.end(match &written {
+            Ok(_) => SnapshotEnd::Durable,
+            Err(StoreError::Write(ReplaceError::Sync { .. })) => SnapshotEnd::InPlace,
+            Err(_) => SnapshotEnd::Absent,
+        });
         let written = written?;
         let took_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let counters = &self.keeper.counters;
@@ -205,12 +209,17 @@ impl Walk<'_> {
         Ok((written, took_ms))
     }
 
-    fn end(&self, is_written: bool) {
-        self.keeper.counters.walked.store(0, Ordering::Relaxed);
+    fn end(&mut self, end: SnapshotEnd) {
+        self.is_over = true;
+        let counters = &self.keeper.counters;
+        counters.walked.store(0, Ordering::Relaxed);
+        if end != SnapshotEnd::Durable {
+            counters.failures.fetch_add(1, Ordering::Relaxed);
+        }
         match &self.keeper.log {
             Log::None => {}
             Log::Tee(tee) => tee.set_open(false),
-            Log::Journal(journal) => journal.end_snapshot(is_written),
+            Log::Journal(journal) => journal.end_snapshot(end),
         }
     }
 
@@ -228,9 +237,10 @@ impl Walk<'_> {
 
 impl Drop for Walk<'_> {
     fn drop(&mut self) {
-        if self.file.take().is_some() {
-            self.keeper.count_failure();
-            self.end(false);
+        // The temporary file goes before the segments that it would have needed.
+        self.file = None;
+        if !self.is_over {
+            self.end(SnapshotEnd::Absent);
         }
     }
 }

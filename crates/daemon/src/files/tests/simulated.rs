@@ -1,9 +1,11 @@
 //! A disk in memory that tells durable from volatile and fails when a test wants it to.
 //!
 //! Invariant: after [`SimulatedVolume::cut_power`] there is what was synced, and of the rest whatever the test chose to
-//! let through. It keeps no time: an operation is done at once or fails.
+//! let through; what a failed sync left behind never becomes durable. It keeps no time: an operation is done at once,
+//! or fails.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::{self, Cursor, Read};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -19,30 +21,131 @@ pub(crate) enum Fault {
     Device,
 }
 
-#[derive(Debug, Default)]
+/// Operations, counted from now on, that fail.
+#[derive(Debug, Clone, Copy)]
+struct Outage {
+    first: u64,
+    count: u64,
+    fault: Fault,
+}
+
+#[derive(Debug, Clone, Default)]
 struct Content {
     bytes: Vec<u8>,
     synced: usize,
+    /// A sync failed: what was not synced then may be gone, whatever later ones say.
+    is_lossy: bool,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    files: BTreeMap<String, Arc<Mutex<Content>>>,
-    durable: BTreeMap<String, Arc<Mutex<Content>>>,
-    /// Operations that still succeed, and how the ones after them fail.
-    fault: Option<(u64, Fault)>,
+/// A change of names that a power cut may take back.
+#[derive(Debug, Clone)]
+enum NameChange {
+    Create(String, u64),
+    Rename(String, String, u64),
+    Remove(String),
 }
+
+type Names = BTreeMap<String, u64>;
+
+#[derive(Debug, Clone, Default)]
+struct State {
+    contents: BTreeMap<u64, Content>,
+    files: Names,
+    durable: Names,
+    unsynced: Vec<NameChange>,
+    outage: Option<Outage>,
+    /// Operations until the process dies, and how much of the append that it dies in is added, in percent.
+    death: Option<(u64, usize)>,
+    /// The disk as the death of the process left it.
+    left: Option<Box<State>>,
+}
+
+type Interruption = Box<dyn FnOnce() + Send>;
 
 /// The disk.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct SimulatedVolume {
     state: Arc<Mutex<State>>,
+    interruption: Arc<Mutex<Option<Interruption>>>,
+}
+
+impl fmt::Debug for SimulatedVolume {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("SimulatedVolume").finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
 struct SimulatedFile {
-    content: Arc<Mutex<Content>>,
+    id: u64,
     volume: SimulatedVolume,
+}
+
+impl NameChange {
+    /// The name that it gives or takes.
+    fn name(&self) -> &str {
+        match self {
+            Self::Create(name, _) | Self::Rename(_, name, _) | Self::Remove(name) => name,
+        }
+    }
+
+    fn apply(&self, names: &mut Names) {
+        match self {
+            Self::Create(name, id) => {
+                names.insert(name.clone(), *id);
+            }
+            Self::Rename(from, to, id) => {
+                if names.get(from) == Some(id) {
+                    names.remove(from);
+                }
+                names.insert(to.clone(), *id);
+            }
+            Self::Remove(name) => {
+                names.remove(name);
+            }
+        }
+    }
+}
+
+impl State {
+    fn change(&mut self, change: NameChange) {
+        change.apply(&mut self.files);
+        self.unsynced.push(change);
+    }
+
+    fn add(&mut self, name: &str, content: Content) -> u64 {
+        let id = self.contents.last_key_value().map_or(0, |(last, _)| last + 1);
+        self.contents.insert(id, content);
+        self.change(NameChange::Create(name.to_owned(), id));
+        id
+    }
+
+    /// Counts an operation; an error is how it fails.
+    fn begin(&mut self) -> Result<(), Fault> {
+        if self.left.is_some() {
+            return Err(Fault::Device);
+        }
+        if let Some((operations, _)) = &mut self.death {
+            if *operations == 0 {
+                let mut left = self.clone();
+                (left.outage, left.death) = (None, None);
+                self.left = Some(Box::new(left));
+                return Err(Fault::Device);
+            }
+            *operations -= 1;
+        }
+        let Some(Outage { first, count, fault }) = &mut self.outage else { return Ok(()) };
+        if *first > 0 {
+            *first -= 1;
+            return Ok(());
+        }
+        let fault = *fault;
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            self.outage = None;
+        }
+        Err(fault)
+    }
 }
 
 impl SimulatedVolume {
@@ -50,67 +153,111 @@ impl SimulatedVolume {
         self.state.lock().unwrap()
     }
 
+    fn of(state: State) -> Self {
+        Self { state: Arc::new(Mutex::new(state)), interruption: Arc::default() }
+    }
+
     /// Lets so many changing operations succeed, and fails all after them.
     pub(crate) fn fail_after(&self, operations: u64, fault: Fault) {
-        self.state().fault = Some((operations, fault));
+        self.fail_between(operations, u64::MAX, fault);
+    }
+
+    /// Lets so many changing operations succeed, and fails `count` after them.
+    pub(crate) fn fail_between(&self, operations: u64, count: u64, fault: Fault) {
+        self.state().outage = Some(Outage { first: operations, count, fault });
     }
 
     /// Ends the failing.
     pub(crate) fn mend(&self) {
-        self.state().fault = None;
+        self.state().outage = None;
+    }
+
+    /// After so many changing operations the process is dead: nothing that it does counts any more. Of an append that
+    /// it dies in, `portion_percent` is added.
+    pub(crate) fn die_after(&self, operations: u64, portion_percent: usize) {
+        self.state().death = Some((operations, portion_percent));
+    }
+
+    /// The disk as the process left it, once it has died.
+    pub(crate) fn left(&self) -> Option<Self> {
+        self.state().left.as_deref().cloned().map(Self::of)
+    }
+
+    /// Each file with its size, how much of it was synced, and whether its name was; for people.
+    pub(crate) fn listing(&self) -> String {
+        let state = self.state();
+        let files = state.files.iter().map(|(name, id)| {
+            let content = &state.contents[id];
+            let (bytes, synced) = (content.bytes.len(), content.synced);
+            let is_durable = state.durable.get(name) == Some(id);
+            format!("\n      {name}: {synced} of {bytes} synced, name {is_durable}")
+        });
+        files.collect()
+    }
+
+    /// A disk with the same on it, that works.
+    pub(crate) fn copied(&self) -> Self {
+        Self::of(State { outage: None, death: None, left: None, ..self.state().clone() })
+    }
+
+    /// Does something in the middle of the next sync of a file: before it is done, after it began.
+    pub(crate) fn interrupt_sync(&self, interruption: impl FnOnce() + Send + 'static) {
+        *self.interruption.lock().unwrap() = Some(Box::new(interruption));
+    }
+
+    /// The next sync is not interrupted after all.
+    pub(crate) fn leave_sync_alone(&self) {
+        *self.interruption.lock().unwrap() = None;
     }
 
     /// What is in a file now.
     pub(crate) fn content(&self, name: &str) -> Option<Vec<u8>> {
-        let content = self.state().files.get(name).map(Arc::clone)?;
-        let bytes = content.lock().unwrap().bytes.clone();
-        Some(bytes)
+        let state = self.state();
+        let id = state.files.get(name)?;
+        Some(state.contents[id].bytes.clone())
     }
 
     /// Puts a file there, durably, whatever was there before.
     pub(crate) fn put(&self, name: &str, bytes: &[u8]) {
-        let content = Content { bytes: bytes.to_vec(), synced: bytes.len() };
-        let content = Arc::new(Mutex::new(content));
         let mut state = self.state();
-        state.files.insert(name.to_owned(), Arc::clone(&content));
-        state.durable.insert(name.to_owned(), content);
+        let content = Content { bytes: bytes.to_vec(), synced: bytes.len(), is_lossy: false };
+        let id = state.add(name, content);
+        state.durable.insert(name.to_owned(), id);
     }
 
-    /// The disk as the next start finds it after a power cut. `keeps_name` decides for each name that was not synced
-    /// whether its change went through; `survives` is handed each file's bytes and how many of them were synced, and
-    /// gives what is left.
+    /// The disk as the next start finds it after a power cut. `keeps_name` decides for each change of a name that was
+    /// not synced, in their order, whether it went through; `survives` is handed each file's bytes and how many of
+    /// them were synced, and gives what is left.
     pub(crate) fn cut_power(
         &self,
         mut keeps_name: impl FnMut(&str) -> bool,
         mut survives: impl FnMut(&[u8], usize) -> Vec<u8>,
     ) -> Self {
         let state = self.state();
-        let all: std::collections::BTreeSet<&String> =
-            state.files.keys().chain(state.durable.keys()).collect();
-        let after = Self::default();
-        for name in all {
-            let (now, durable) = (state.files.get(name), state.durable.get(name));
-            let is_same = matches!((now, durable), (Some(now), Some(durable)) if Arc::ptr_eq(now, durable));
-            let kept = if is_same || keeps_name(name) { now } else { durable };
-            if let Some(content) = kept {
-                let content = content.lock().unwrap();
-                after.put(name, &survives(&content.bytes, content.synced));
+        let mut names = state.durable.clone();
+        for change in &state.unsynced {
+            if keeps_name(change.name()) {
+                change.apply(&mut names);
             }
         }
+        let after = Self::default();
+        for (name, id) in &names {
+            let content = &state.contents[id];
+            after.put(name, &survives(&content.bytes, content.synced));
+        }
+        after.state().unsynced.clear();
         after
     }
 
     fn begin(&self) -> io::Result<()> {
-        let mut state = self.state();
-        match &mut state.fault {
-            None => Ok(()),
-            Some((0, Fault::StorageFull)) => Err(io::ErrorKind::StorageFull.into()),
-            Some((0, Fault::Device)) => Err(io::Error::other("the device failed")),
-            Some((left, _)) => {
-                *left -= 1;
-                Ok(())
-            }
-        }
+        self.state().begin().map_err(error_of)
+    }
+}
+
+fn error_of(fault: Fault) -> io::Error {
+    match fault {
+        Fault::StorageFull => io::ErrorKind::StorageFull.into(),
+        Fault::Device => io::Error::other("the device failed"),
     }
 }
 
@@ -138,28 +285,33 @@ impl Volume for SimulatedVolume {
         if state.files.contains_key(name) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        let content = Arc::<Mutex<Content>>::default();
-        state.files.insert(name.to_owned(), Arc::clone(&content));
-        Ok(Arc::new(SimulatedFile { content, volume: self.clone() }))
+        let id = state.add(name, Content::default());
+        Ok(Arc::new(SimulatedFile { id, volume: self.clone() }))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         self.begin()?;
         let mut state = self.state();
-        let content = state.files.remove(from).ok_or_else(missing)?;
-        state.files.insert(to.to_owned(), content);
+        let id = *state.files.get(from).ok_or_else(missing)?;
+        state.change(NameChange::Rename(from.to_owned(), to.to_owned(), id));
         Ok(())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         // Removing needs no room, and a failing device is met by the operations around it.
-        self.state().files.remove(name).map(drop).ok_or_else(missing)
+        let mut state = self.state();
+        if !state.files.contains_key(name) {
+            return Err(missing());
+        }
+        state.change(NameChange::Remove(name.to_owned()));
+        Ok(())
     }
 
     fn sync_names(&self) -> io::Result<()> {
         self.begin()?;
         let mut state = self.state();
         state.durable = state.files.clone();
+        state.unsynced.clear();
         Ok(())
     }
 
@@ -170,21 +322,40 @@ impl Volume for SimulatedVolume {
 
 impl VolumeFile for SimulatedFile {
     fn append(&self, bytes: &[u8]) -> io::Result<()> {
-        let begun = self.volume.begin();
-        let is_full = begun.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::StorageFull);
-        let added = match &begun {
+        let mut state = self.volume.state();
+        let was_alive = state.left.is_none();
+        let begun = state.begin();
+        let added = match begun {
             Ok(()) => bytes,
-            Err(_) if is_full => &bytes[..bytes.len() / 2],
-            Err(_) => &[],
+            Err(Fault::StorageFull) => &bytes[..bytes.len() / 2],
+            Err(Fault::Device) => &[],
         };
-        self.content.lock().unwrap().bytes.extend_from_slice(added);
-        begun
+        let portion = state.death.map_or(0, |(_, portion)| bytes.len() * portion / 100);
+        if was_alive && let Some(left) = state.left.as_mut().and_then(|left| left.contents.get_mut(&self.id))
+        {
+            left.bytes.extend_from_slice(&bytes[..portion]);
+        }
+        if let Some(content) = state.contents.get_mut(&self.id) {
+            content.bytes.extend_from_slice(added);
+        }
+        begun.map_err(error_of)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.volume.begin()?;
-        let mut content = self.content.lock().unwrap();
-        content.synced = content.bytes.len();
-        Ok(())
+        let begun = self.volume.begin();
+        let covered = self.volume.state().contents[&self.id].bytes.len();
+        let interruption = self.volume.interruption.lock().unwrap().take();
+        if let Some(interrupt) = interruption {
+            interrupt();
+        }
+        let mut state = self.volume.state();
+        if let Some(content) = state.contents.get_mut(&self.id) {
+            match begun {
+                Ok(()) if !content.is_lossy => content.synced = content.synced.max(covered),
+                Ok(()) => {}
+                Err(_) => content.is_lossy = true,
+            }
+        }
+        begun
     }
 }

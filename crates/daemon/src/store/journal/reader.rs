@@ -2,7 +2,8 @@
 //!
 //! Invariant: a line that is damaged, missing or out of order is forgiven only where no mark says that it had been
 //! fsynced; then the journal is cut before it and the rest kept as `*.torn`. Everywhere else it is an error, and nothing
-//! is changed. What was given out before an error counts for nothing.
+//! is changed. An end of a segment is passed over when the next one goes on right after what was read: then it held no
+//! change, but a mark that nobody synced. What was given out before an error counts for nothing.
 
 use std::io::{BufReader, Read};
 use std::path::PathBuf;
@@ -34,6 +35,8 @@ pub struct Replayed {
     pub next_segment: u64,
     /// The changes that were given out.
     pub changes: u64,
+    /// The segments with changes of which no mark says that they are on the disk.
+    unmarked: Vec<u64>,
     /// The size of the segments that were read, in bytes.
     pub bytes: u64,
     /// The first line that can't be used, if there is one.
@@ -100,11 +103,18 @@ pub fn read_journal<E: From<StoreError>>(
     let mut reader = Reader { volume, forgiven, last: after, synced: 0, changes: 0 };
     let mut bytes = 0;
     let mut tear = None;
+    let mut whole = Vec::new();
     for (place, &segment) in segments.iter().enumerate() {
         let mut lines = reader.open(segment)?;
         match reader.read_segment(&mut lines, &mut take)? {
-            Ok(()) => bytes += lines.position().offset,
+            Ok(()) => {
+                bytes += lines.position().offset;
+                whole.push((segment, reader.last));
+            }
             Err(Stop::Error(error)) => return Err(error.into()),
+            Err(Stop::At(_, fault)) if reader.ends_without_loss(&fault, &segments[place + 1..]) => {
+                whole.push((segment, reader.last));
+            }
             Err(Stop::At(at, fault)) => {
                 let rest = segments[place + 1..].to_vec();
                 tear = Some(reader.judge(segment, &mut lines, at, fault, rest)?);
@@ -112,7 +122,25 @@ pub fn read_journal<E: From<StoreError>>(
             }
         }
     }
-    Ok(Replayed { last: reader.last, next_segment, changes: reader.changes, bytes, tear })
+    let Reader { last, synced, changes, .. } = reader;
+    let unmarked = whole.iter().filter(|(_, last)| *last > synced).map(|(segment, _)| *segment).collect();
+    Ok(Replayed { last, next_segment, changes, unmarked, bytes, tear })
+}
+
+impl Replayed {
+    /// Makes durable what was given out: a daemon that crashed may have left it with the operating system, and what comes
+    /// next leans on it. It is written anew: a sync that failed before may have lost what still can be read, and then no
+    /// later one would bring it to the disk. Blocks.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing may be built on it.
+    pub fn make_durable(&self, volume: &Arc<dyn Volume>) -> Result<(), StoreError> {
+        for &segment in &self.unmarked {
+            let name = name(segment);
+            replace(volume, &name, &read_whole(volume.as_ref(), &name)?)?;
+        }
+        volume.sync_names().map_err(|source| StoreError::write(&volume.path_of(""), source))
+    }
 }
 
 impl Reader<'_> {
@@ -124,6 +152,18 @@ impl Reader<'_> {
         let file = self.volume.read(&name(segment));
         let file = file.map_err(|source| StoreError::read(&self.path(segment), source))?;
         Ok(LineReader::new(BufReader::with_capacity(READ_BYTES, file)))
+    }
+
+    /// Whether no change can be missing at the end of a segment, as the next one that says where it begins does so right
+    /// after what was read.
+    fn ends_without_loss(&self, fault: &LineFault, rest: &[u64]) -> bool {
+        let is_newer = matches!(fault, LineFault::Version { .. });
+        let mut begins = rest.iter().filter_map(|segment| {
+            let mut lines = self.open(*segment).ok()?;
+            let header: Header = line::parse(lines.next_record().ok()??).ok()?;
+            Some(self.check_header(&header).is_ok())
+        });
+        !is_newer && begins.next() == Some(true)
     }
 
     fn read_segment<E>(
@@ -157,7 +197,10 @@ impl Reader<'_> {
     }
 
     fn read_header(&self, record: &[u8]) -> Result<(), LineFault> {
-        let header: Header = line::parse(record)?;
+        self.check_header(&line::parse(record)?)
+    }
+
+    fn check_header(&self, header: &Header) -> Result<(), LineFault> {
         if header.format != FORMAT {
             return Err(LineFault::Place("this header is of another file"));
         }
@@ -252,23 +295,30 @@ impl Tear {
 
     fn split(&self, volume: &Arc<dyn Volume>) -> Result<PathBuf, StoreError> {
         let name = name(self.segment);
-        let mut bytes = Vec::new();
-        volume
-            .read(&name)
-            .and_then(|mut file| file.read_to_end(&mut bytes))
-            .map_err(|source| StoreError::read(&volume.path_of(&name), source))?;
+        let bytes = read_whole(volume.as_ref(), &name)?;
         let offset = usize::try_from(self.at.offset).unwrap_or(bytes.len()).min(bytes.len());
         let (good, torn) = bytes.split_at(offset);
-        for (name, content) in [(torn_name(self.segment), torn), (name, good)] {
-            let mut file = Replacement::begin(Arc::clone(volume), &name)?;
-            file.write(|buffer| {
-                buffer.extend_from_slice(content);
-                Ok(())
-            })?;
-            file.commit()?;
-        }
+        replace(volume, &torn_name(self.segment), torn)?;
+        replace(volume, &name, good)?;
         Ok(volume.path_of(&torn_name(self.segment)))
     }
+}
+
+fn read_whole(volume: &dyn Volume, name: &str) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = Vec::new();
+    let read = volume.read(name).and_then(|mut file| file.read_to_end(&mut bytes));
+    read.map_err(|source| StoreError::read(&volume.path_of(name), source))?;
+    Ok(bytes)
+}
+
+fn replace(volume: &Arc<dyn Volume>, name: &str, content: &[u8]) -> Result<(), StoreError> {
+    let mut file = Replacement::begin(Arc::clone(volume), name)?;
+    file.write(|buffer| {
+        buffer.extend_from_slice(content);
+        Ok(())
+    })?;
+    file.commit()?;
+    Ok(())
 }
 
 fn torn_name(segment: u64) -> String {

@@ -1,19 +1,31 @@
 //! The journal's part in a snapshot: when one is due, the segment that it begins with, and the failure that it ends.
 //!
 //! Invariant: from the first error on nothing is written to the file that failed; what changes meanwhile is in memory
-//! only. A snapshot under way beside a new segment ends the failure once it is in its place, whole; until then, and if
-//! it fails, nothing counts as stored.
+//! only. A snapshot under way beside new segments ends the failure once it is in its place, whole; until then, and if
+//! it fails, nothing counts as stored. These segments have no marks until then, so a start that finds them without
+//! their snapshot puts them aside; they are removed only when no snapshot can lean on them.
 
 use std::sync::atomic::Ordering;
 
 use super::{Health, Journal, Pending, Position, Writer, locked};
 use crate::store::StoreError;
 
+/// What became of a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SnapshotEnd {
+    /// It is in its place for good.
+    Durable,
+    /// It is in its place, and a power cut may take it away.
+    InPlace,
+    /// There is none.
+    Absent,
+}
+
 impl Journal {
     pub(super) fn report(&self, writer: &mut Writer, error: &StoreError) {
         tracing::error!(%error, "the journal failed: changes are refused until a snapshot succeeds");
         let mut pending = locked(&self.pending);
-        writer.abandon(pending.health == Health::Recovering);
+        writer.abandon();
         self.fail(&mut pending);
     }
 
@@ -63,10 +75,13 @@ impl Journal {
         self.write_pending(&mut writer);
         let mut pending = locked(&self.pending);
         if pending.health == Health::Failed {
-            // What was lost on the way to the disk is in memory, and so in the snapshot.
+            // What was lost on the way to the disk is in memory, and so in the snapshot. A position is passed over for it,
+            // so that the segment never seems to go on where the one that failed ends.
             pending.lines.clear();
+            pending.last += 1;
             pending.health = Health::Recovering;
             self.written.store(pending.last, Ordering::Release);
+            writer.begin_attempt();
         }
         self.bytes.store(0, Ordering::Relaxed);
         let position = self.written.load(Ordering::Acquire);
@@ -80,18 +95,19 @@ impl Journal {
         locked(&self.pending).health != Health::Failed
     }
 
-    /// The snapshot that was begun with [`Self::rotate`] is in its place, or is not.
-    pub fn end_snapshot(&self, is_written: bool) {
+    /// The snapshot that was begun with [`Self::rotate`] has ended so.
+    pub fn end_snapshot(&self, end: SnapshotEnd) {
         let mut writer = locked(&self.writer);
         let mut pending = locked(&self.pending);
-        match (pending.health, is_written) {
-            (Health::Recovering, true) => {
+        writer.end_attempt(end == SnapshotEnd::Absent);
+        match (pending.health, end) {
+            (Health::Recovering, SnapshotEnd::Durable) => {
                 pending.health = Health::Recording;
                 self.failed_after.store(u64::MAX, Ordering::Release);
                 tracing::info!("a snapshot succeeded: changes are stored again");
             }
-            (Health::Recovering, false) => {
-                writer.abandon(true);
+            (Health::Recovering, SnapshotEnd::InPlace | SnapshotEnd::Absent) => {
+                writer.abandon();
                 self.fail(&mut pending);
             }
             (Health::Recording | Health::Failed, _) => {}

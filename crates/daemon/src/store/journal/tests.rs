@@ -23,6 +23,7 @@ fn start(volume: &SimulatedVolume, is_sync: bool) -> Result<(Journal, Vec<u64>),
     if let Some(tear) = &replayed.tear {
         tear.cut(&shared)?;
     }
+    replayed.make_durable(&shared)?;
     Ok((Journal::new(shared, is_sync, 1 << 20, &replayed), found))
 }
 
@@ -47,7 +48,7 @@ fn cut(volume: &SimulatedVolume) -> SimulatedVolume {
 }
 
 fn found(volume: &SimulatedVolume) -> Vec<u64> {
-    start(volume, false).unwrap().1
+    start(&volume.copied(), false).unwrap().1
 }
 
 #[test]
@@ -129,7 +130,7 @@ fn every_torn_tail_is_cut_and_kept_and_what_was_synced_is_there() {
     for len in synced_bytes..whole.len() {
         let after = SimulatedVolume::default();
         after.put(&segment::name(0), &whole[..len]);
-        let found = found(&after);
+        let (_, found) = start(&after, false).unwrap();
         assert!(found.starts_with(&[1, 2]) && found.len() <= 3, "{found:?}");
         let torn = after.content(&format!("{}.torn", segment::name(0))).unwrap_or_default();
         let kept = after.content(&segment::name(0)).unwrap();
@@ -203,15 +204,21 @@ fn after_a_failure_nothing_counts_until_a_snapshot_succeeds() {
         let lost = append(&journal, 2);
         assert_eq!(poll(&journal, lost), Poll::Ready(Fate::Lost { after: stored }));
         assert!(journal.is_failed());
-        assert_eq!(append(&journal, 3), stored, "nothing waits for what goes on in memory");
+        let in_memory = append(&journal, 3);
+        assert_eq!(
+            poll(&journal, in_memory),
+            Poll::Ready(Fate::Lost { after: stored }),
+            "nobody is told it is safe"
+        );
 
         let (segment, _) = journal.rotate();
-        journal.end_snapshot(false);
+        assert_eq!(poll(&journal, lost), Poll::Ready(Fate::Lost { after: stored }), "not yet");
+        journal.end_snapshot(SnapshotEnd::Absent);
         assert!(journal.is_failed());
         volume.mend();
         assert_eq!(journal.rotate().0, segment, "an attempt that failed leaves nothing behind");
         assert!(journal.sync_for_snapshot());
-        journal.end_snapshot(true);
+        journal.end_snapshot(SnapshotEnd::Durable);
         assert!(!journal.is_failed());
         assert_eq!(poll(&journal, lost), Poll::Ready(Fate::Stored), "it is in the snapshot");
         let later = append(&journal, 4);
@@ -232,4 +239,97 @@ fn a_failed_fsync_ends_what_counts_as_stored_for_good() {
     journal.sync();
     assert_eq!(poll(&journal, position), Poll::Ready(Fate::Lost { after: Position(0) }));
     assert!(journal.is_failed(), "a later success of the same file means nothing");
+}
+
+#[test]
+fn a_power_cut_after_a_crash_takes_nothing_that_the_next_daemon_built_on() {
+    let volume = SimulatedVolume::default();
+    let (crashed, _) = start(&volume, true).unwrap();
+    append(&crashed, 1);
+    // Created, written; the sync fails, and what it lost can still be read.
+    volume.fail_after(3, Fault::Device);
+    crashed.sync();
+    volume.mend();
+    let (journal, found_then) = start(&volume, true).unwrap();
+    assert_eq!(found_then, [1]);
+    append(&journal, 2);
+    journal.sync();
+    assert_eq!(found(&cut(&volume)), [1, 2]);
+}
+
+#[test]
+fn a_torn_mark_at_the_end_of_a_segment_takes_nothing_of_the_next_one() {
+    let volume = SimulatedVolume::default();
+    let (journal, _) = start(&volume, false).unwrap();
+    append(&journal, 1);
+    journal.sync();
+    let (next, _) = start(&volume, false).unwrap();
+    append(&next, 2);
+    next.sync();
+    let zeroed = |bytes: &[u8], synced: usize| [&bytes[..synced], &vec![0; bytes.len() - synced]].concat();
+    let after = volume.cut_power(|_| true, zeroed);
+    assert_ne!(after.content(&segment::name(0)), volume.content(&segment::name(0)), "a mark was not synced");
+    assert_eq!(found(&after), [1, 2]);
+}
+
+#[test]
+fn what_was_written_beside_a_snapshot_that_never_came_does_not_count() {
+    let volume = SimulatedVolume::default();
+    let (journal, _) = start(&volume, false).unwrap();
+    append(&journal, 1);
+    journal.write();
+    // The sync fails: all is written, nothing more counts.
+    volume.fail_between(0, 1, Fault::Device);
+    journal.sync();
+    append(&journal, 2);
+    journal.rotate();
+    append(&journal, 3);
+    assert!(journal.sync_for_snapshot());
+    assert_eq!(found(&volume), [1], "3 leans on 2, which only the snapshot has");
+    assert_eq!(found(&cut(&volume)), [] as [u64; 0]);
+}
+
+#[test]
+fn a_snapshot_in_its_place_keeps_the_segments_that_it_leans_on() {
+    for (end, is_kept) in [(SnapshotEnd::InPlace, true), (SnapshotEnd::Absent, false)] {
+        let volume = SimulatedVolume::default();
+        let (journal, _) = start(&volume, false).unwrap();
+        volume.fail_between(0, 1, Fault::Device);
+        append(&journal, 1);
+        journal.write();
+        let (segment, _) = journal.rotate();
+        append(&journal, 2);
+        assert!(journal.sync_for_snapshot());
+        journal.end_snapshot(end);
+        assert!(journal.is_failed());
+        assert_eq!(volume.content(&segment::name(segment)).is_some(), is_kept);
+    }
+}
+
+#[test]
+fn a_sync_that_finds_nothing_to_do_waits_for_the_one_that_does_it() {
+    let volume = SimulatedVolume::default();
+    let journal = Arc::new(start(&volume, true).unwrap().0);
+    let position = append(&journal, 1);
+    let (began, has_begun) = std::sync::mpsc::channel();
+    let (answer, is_answered) = std::sync::mpsc::channel::<()>();
+    volume.interrupt_sync(move || {
+        began.send(()).unwrap();
+        is_answered.recv().unwrap();
+    });
+    // The sync itself succeeds; that of the name fails.
+    volume.fail_after(4, Fault::Device);
+    let first = std::thread::spawn({
+        let journal = Arc::clone(&journal);
+        move || journal.sync()
+    });
+    has_begun.recv().unwrap();
+    let second = std::thread::spawn({
+        let journal = Arc::clone(&journal);
+        move || journal.sync_for_snapshot()
+    });
+    answer.send(()).unwrap();
+    first.join().unwrap();
+    assert!(!second.join().unwrap(), "what the snapshot would lean on is not on the disk");
+    assert_eq!(poll(&journal, position), Poll::Ready(Fate::Lost { after: Position(0) }));
 }

@@ -20,6 +20,8 @@ pub(super) struct Writer {
     volume: Arc<dyn Volume>,
     current: Option<Segment>,
     next: u64,
+    /// The first segment beside a snapshot that is to end a failure, while it is under way.
+    attempt: Option<u64>,
     unsynced: Unsynced,
     spare: Vec<u8>,
 }
@@ -63,7 +65,7 @@ fn failed(volume: &dyn Volume, number: u64, source: std::io::Error) -> StoreErro
 impl Writer {
     pub(super) fn new(volume: Arc<dyn Volume>, next: u64) -> Self {
         let unsynced = Unsynced::none(Arc::clone(&volume));
-        Self { volume, current: None, next, unsynced, spare: Vec::new() }
+        Self { volume, current: None, next, attempt: None, unsynced, spare: Vec::new() }
     }
 
     /// Adds lines to the segment; `after` is the position of the last change before them.
@@ -95,14 +97,24 @@ impl Writer {
         self.next
     }
 
-    /// Never writes the segment again. One that was begun in an attempt to recover had not counted yet: it goes.
-    pub(super) fn abandon(&mut self, is_attempt: bool) {
+    /// Never writes the segment again.
+    pub(super) fn abandon(&mut self) {
         self.unsynced = Unsynced::none(Arc::clone(&self.volume));
-        if let Some(segment) = self.current.take()
-            && is_attempt
-        {
-            remove(self.volume.as_ref(), segment.number);
-        }
+        self.current = None;
+    }
+
+    /// The segments from here on count only together with the snapshot that is begun now.
+    pub(super) fn begin_attempt(&mut self) {
+        self.attempt = Some(self.next);
+    }
+
+    /// That snapshot has ended. Without it, its segments are nobody's: they go.
+    pub(super) fn end_attempt(&mut self, is_without_snapshot: bool) {
+        let Some(first) = self.attempt.take().filter(|_| is_without_snapshot) else {
+            return;
+        };
+        self.current = None;
+        (first..self.next).for_each(|number| remove(self.volume.as_ref(), number));
     }
 
     /// What has to be synced; whoever takes it syncs it.
@@ -140,6 +152,6 @@ fn begin(volume: &dyn Volume, number: u64, after: u64) -> Result<Segment, StoreE
 fn remove(volume: &dyn Volume, number: u64) {
     let name = name(number);
     if let Err(error) = volume.remove(&name) {
-        tracing::warn!(path = %volume.path_of(&name).display(), %error, "a segment without changes could not be removed");
+        tracing::warn!(path = %volume.path_of(&name).display(), %error, "a segment that holds no change could not be removed");
     }
 }
