@@ -12,6 +12,10 @@ ci:
 test:
     cargo test --workspace --locked
 
+# Crashes, power cuts and failing disks against the store, from random seeds
+simulate seconds="60":
+    SIMULATION_SECONDS={{seconds}} cargo test -p callboard-daemon simulation -- --nocapture
+
 # Agents that coordinate before your eyes
 demo:
     cargo run --release -- demo

@@ -26,6 +26,9 @@ pub mod recovery;
 pub mod seats;
 pub mod serve;
 pub mod signals;
+#[cfg(test)]
+#[path = "tests/simulation/mod.rs"]
+mod simulation;
 pub mod snapshots;
 pub mod stats;
 pub mod store;
