@@ -1,6 +1,10 @@
 //! Protocol versions and how two sides agree on one. Lacks any notion of the product's own version.
 
+use std::fmt;
+
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::{Error, ErrorKind};
@@ -48,16 +52,23 @@ impl<'de> Deserialize<'de> for VersionRange {
             min: u32,
             max: u32,
         }
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "a version number or {min, max}")]
-        enum Form {
-            One(u32),
-            Range(Range),
+        struct Form;
+        impl<'de> Visitor<'de> for Form {
+            type Value = VersionRange;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a version number or {min, max}")
+            }
+            fn visit_u64<E: de::Error>(self, version: u64) -> Result<VersionRange, E> {
+                let version = u32::try_from(version)
+                    .map_err(|_| E::invalid_value(Unexpected::Unsigned(version), &self))?;
+                Ok(VersionRange { min: version, max: version })
+            }
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<VersionRange, A::Error> {
+                let Range { min, max } = Range::deserialize(MapAccessDeserializer::new(members))?;
+                Ok(VersionRange { min, max })
+            }
         }
-        Ok(match Form::deserialize(deserializer)? {
-            Form::One(version) => Self { min: version, max: version },
-            Form::Range(Range { min, max }) => Self { min, max },
-        })
+        deserializer.deserialize_any(Form)
     }
 }
 
@@ -105,6 +116,22 @@ mod tests {
         assert_eq!(one, VersionRange { min: 3, max: 3 });
         let two: VersionRange = serde_json::from_str(r#"{"min":1,"max":2}"#).unwrap();
         assert_eq!(two, VersionRange { min: 1, max: 2 });
-        assert!(serde_json::from_str::<VersionRange>(r#""1""#).is_err());
+        for wrong in [r#""1""#, "[1,1]", "-1", "1.0", "4294967296"] {
+            assert!(serde_json::from_str::<VersionRange>(wrong).is_err(), "{wrong}");
+        }
+    }
+    #[test]
+    fn a_wrong_member_of_a_range_is_named() {
+        use crate::methods::{Command, Method};
+        for (text, member) in [
+            (r#"{"protocol":{"min":1}}"#, "protocol.max"),
+            (r#"{"protocol":{"min":1,"max":2,"mx":3}}"#, "protocol.mx"),
+            (r#"{"protocol":{"min":1,"max":"2"}}"#, "protocol.max"),
+            (r#"{"protocol":[1,1]}"#, "protocol"),
+        ] {
+            let params = serde_json::from_str(text).unwrap();
+            let error = Command::decode(Method::SessionOpen, Some(params), 1 << 20).unwrap_err();
+            assert_eq!(error.details["member"], member);
+        }
     }
 }
