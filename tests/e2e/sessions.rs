@@ -59,6 +59,12 @@ fn opening_comes_first_and_once() {
     late.refused("invalid_request", "session.open", json!({}));
     late.call("server.ping", json!({}));
 
+    for (kind, method) in [("method_not_found", "server.pong"), ("invalid_params", "kv.get")] {
+        let mut mistyped = home.connect();
+        mistyped.refused(kind, method, json!({}));
+        mistyped.refused("invalid_request", "session.open", json!({}));
+    }
+
     let (mut twice, _) = home.open(json!({}));
     twice.refused("invalid_request", "session.open", json!({}));
     twice.call("server.ping", json!({}));

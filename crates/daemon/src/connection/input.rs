@@ -48,14 +48,21 @@ impl Connection {
         match Request::parse(frame) {
             Err(rejection) => self.respond::<()>(rejection.id.as_ref(), Err(&rejection.error)),
             Ok(Request { id, method, params }) => {
-                let result =
-                    Method::from_name(&method).ok_or_else(|| unknown_method(&method)).and_then(|method| {
-                        self.host.stats.count_request(method);
-                        Command::decode(method, params, self.host.config.limits.value_bytes)
-                    });
+                let known = Method::from_name(&method);
+                let result = known.ok_or_else(|| unknown_method(&method)).and_then(|method| {
+                    self.host.stats.count_request(method);
+                    Command::decode(method, params, self.host.config.limits.value_bytes)
+                });
                 match result {
                     Ok(command) => self.take_command(id, command),
-                    Err(error) => self.respond_to::<()>(id.as_ref(), Err(&error)),
+                    Err(error) => {
+                        if known != Some(Method::SessionOpen) {
+                            // A refused request came before `session.open` all the same. Where no session can be
+                            // opened the next request tells why.
+                            let _ = self.seat();
+                        }
+                        self.respond_to::<()>(id.as_ref(), Err(&error));
+                    }
                 }
             }
         }
