@@ -18,8 +18,12 @@ use crate::board::{Board, Verdict, invalid_params, limit_exceeded};
 use crate::lease::{Binding, Lease, stale_token};
 use crate::lock::{Deadlock, LockName, LockNames, Request};
 use crate::now::{Monotonic, Now};
+use crate::page::ENVELOPE_BYTES;
 use crate::record::{LeaseRecord, LockRecord, Record};
 use crate::wait::WaitId;
+
+/// What a row takes on the wire at most besides its names and reason, in bytes.
+const ROW_BYTES: usize = 512;
 
 impl Board {
     /// Answers an acquire that need not wait.
@@ -179,7 +183,8 @@ impl Board {
                 return;
             };
             self.forget_waiter(WaitId(id));
-            self.answer(WaitId(id), Err(deadlock_error(&deadlock)));
+            let error = self.deadlock_error(&deadlock);
+            self.answer(WaitId(id), Err(error));
         }
     }
 
@@ -203,6 +208,27 @@ impl Board {
             }
             Err(error) => self.answer(id, Err(error)),
         }
+    }
+
+    /// The error for a wait that would never end. Of a long circle with many names each edge has as many as its part
+    /// of a frame takes.
+    pub(crate) fn deadlock_error(&self, deadlock: &Deadlock) -> Error {
+        let frame_bytes = self.config.limits.frame_bytes.saturating_sub(ENVELOPE_BYTES);
+        let edge_bytes = frame_bytes / deadlock.cycle.len().max(1);
+        let cycle: Vec<CycleEdge> = deadlock
+            .cycle
+            .iter()
+            .map(|edge| CycleEdge {
+                agent: edge.agent.clone(),
+                waits_for: edge.waits_for.clone(),
+                keys: keys_within(&edge.keys, edge_bytes.saturating_sub(ROW_BYTES)),
+            })
+            .collect();
+        let path: Vec<String> =
+            cycle.iter().map(|edge| format!("{} waits for {}", edge.agent, edge.waits_for)).collect();
+        let message =
+            format!("waiting would never end ({}): release what you hold, then try again", path.join(", "));
+        Error::new(ErrorKind::Deadlock, message).with("cycle", cycle)
     }
 
     fn forget_waiter(&mut self, id: WaitId) -> Option<Request> {
@@ -292,22 +318,25 @@ pub(crate) fn key_texts(names: &LockNames) -> Vec<String> {
     names.as_slice().iter().map(ToString::to_string).collect()
 }
 
-/// The error for a wait that would never end.
-pub(crate) fn deadlock_error(deadlock: &Deadlock) -> Error {
-    let cycle: Vec<CycleEdge> = deadlock
-        .cycle
-        .iter()
-        .map(|edge| CycleEdge {
-            agent: edge.agent.clone(),
-            waits_for: edge.waits_for.clone(),
-            keys: key_texts(&edge.keys),
-        })
-        .collect();
-    let path: Vec<String> =
-        cycle.iter().map(|edge| format!("{} waits for {}", edge.agent, edge.waits_for)).collect();
-    let message =
-        format!("waiting would never end ({}): release what you hold, then try again", path.join(", "));
-    Error::new(ErrorKind::Deadlock, message).with("cycle", cycle)
+fn keys_within(names: &LockNames, mut bytes: usize) -> Vec<String> {
+    let mut keys = key_texts(names);
+    keys.retain(|key| {
+        let fits = key_bytes(key) <= bytes;
+        bytes = if fits { bytes - key_bytes(key) } else { 0 };
+        fits
+    });
+    keys
+}
+
+/// What a row with these names takes on the wire at most, in bytes.
+pub(crate) fn row_bytes(keys: &[String], reason: Option<&str>) -> usize {
+    let keys: usize = keys.iter().map(|key| key_bytes(key)).sum();
+    ROW_BYTES + keys + 6 * reason.map_or(0, str::len)
+}
+
+/// Any byte of a name may need an escape, and there are quotes and a comma.
+fn key_bytes(key: &str) -> usize {
+    2 * key.len() + 3
 }
 
 fn waited_in_vain(names: &LockNames, waited_ms: u64) -> Error {

@@ -4,7 +4,7 @@ use callboard_protocol::error::Error;
 use callboard_protocol::methods::lock::{Bind, Held, List, ListResult, Waiting};
 use callboard_protocol::revision::{Revision, Token};
 
-use crate::board::lock::key_texts;
+use crate::board::lock::{key_texts, row_bytes};
 use crate::board::{Board, Call, invalid_params};
 use crate::lease::Binding;
 use crate::lock::Request;
@@ -89,12 +89,13 @@ enum Row {
 impl Row {
     /// What it takes on the wire at most, in bytes.
     fn bytes(&self) -> usize {
-        let (keys, reason) = match self {
-            Self::Held(held) => (&held.keys, held.reason.as_ref()),
-            Self::Waiting(waiting) => (&waiting.keys, None),
-        };
-        let keys: usize = keys.iter().map(|key| 2 * key.len() + 3).sum();
-        512 + keys + 6 * reason.map_or(0, String::len)
+        match self {
+            Self::Held(held) => row_bytes(&held.keys, held.reason.as_deref()),
+            Self::Waiting(waiting) => {
+                let agents: usize = waiting.waits_for.iter().map(|agent| agent.as_str().len() + 3).sum();
+                row_bytes(&waiting.keys, None) + agents
+            }
+        }
     }
 }
 

@@ -7,14 +7,16 @@ use callboard_protocol::methods::lock::{
 };
 use callboard_protocol::methods::message::Stale;
 use callboard_protocol::names::AgentName;
+use callboard_protocol::params::ListLimit;
 use callboard_protocol::revision::{Revision, Token};
 
-use crate::board::lock::{deadlock_error, key_texts};
+use crate::board::lock::{key_texts, row_bytes};
 use crate::board::lock_grants::{Ending, GrantTerms};
 use crate::board::{Board, Call, Verdict, check_text, invalid_params, limit_exceeded};
 use crate::lease::{Binding, Lease, stale_token};
 use crate::lock::{Conflicts, LockName, LockNames, Request};
 use crate::now::Now;
+use crate::page::Page;
 use crate::wait::{WaitId, WaitKind};
 
 impl Board {
@@ -57,7 +59,7 @@ impl Board {
         match self.locks.enqueue(id.0, request) {
             Err(deadlock) => {
                 self.end_wait(id);
-                Err(deadlock_error(&deadlock))
+                Err(self.deadlock_error(&deadlock))
             }
             Ok(blocking) => {
                 self.lock_waiters.insert(id, terms);
@@ -99,29 +101,33 @@ impl Board {
         if more { error.with("more", true) } else { error }
     }
 
-    /// What stands in the way, a row for each name asked for and each grant or waiter that it meets.
+    /// What stands in the way, a row for each name asked for and each grant or waiter that it meets, as far as one
+    /// frame takes them; and whether there is more.
     fn conflict_rows(&self, now: Now, names: &LockNames, conflicts: &Conflicts) -> (Vec<Conflict>, bool) {
         let grants = conflicts.grants.iter().filter_map(|id| Some((*id, true, self.locks.grant_of(*id)?)));
         let waiters =
             conflicts.waiters.iter().filter_map(|id| Some((*id, false, self.locks.waiter_of(*id)?)));
-        let mut rows = Vec::new();
-        for (id, is_grant, other) in grants.chain(waiters) {
+        let limit = ListLimit::clamped(CONFLICTS_MAX);
+        let mut page = Page::new(Some(limit), self.config.limits.frame_bytes);
+        'rows: for (id, is_grant, other) in grants.chain(waiters) {
             for name in names.as_slice() {
                 if !other.names.as_slice().iter().any(|theirs| theirs.overlaps(name)) {
                     continue;
                 }
-                if rows.len() == CONFLICTS_MAX {
-                    return (rows, true);
-                }
                 let key = name.to_string();
-                rows.push(if is_grant {
+                let row = if is_grant {
                     self.grant_row(now, key, id, other)
                 } else {
                     self.waiter_row(key, id, other)
-                });
+                };
+                let bytes = row_bytes(&row.keys, row.reason.as_deref()) + 2 * row.key.len();
+                if !page.push(row, bytes, name.as_str()) {
+                    break 'rows;
+                }
             }
         }
-        (rows, false)
+        let (rows, next) = page.finish();
+        (rows, next.is_some())
     }
 
     fn grant_row(&self, now: Now, key: String, id: u64, other: &Request) -> Conflict {
