@@ -19,6 +19,9 @@ use callboard_protocol::{Framing, Limits, RequestId, Response};
 use crate::connection::lost_error;
 use crate::store::Position;
 
+#[cfg(test)]
+mod tests;
+
 /// What a queued frame costs besides its body, in bytes.
 const FRAME_BYTES: usize = 128;
 /// What a reply is taken for until it is encoded, in bytes.
@@ -94,6 +97,8 @@ struct OpenGap {
     seq: u64,
     missed: u64,
     revision: Option<Revision>,
+    /// What must be stored before it leaves: the last change that was missed.
+    position: Position,
 }
 
 /// What the session's flow changed to.
@@ -250,9 +255,11 @@ impl Outbox {
             self.slow_since.is_some_and(|since| now.saturating_duration_since(since) >= self.soft_time);
         let is_over = self.bytes + frame.bytes() > self.hard_bytes || is_slow_for_long;
         if is_over || self.gaps.contains_key(subscription) {
-            let gap = self.gaps.entry(*subscription).or_insert(OpenGap { seq: *seq, missed: 0, revision });
+            let gap = OpenGap { seq: *seq, missed: 0, revision, position };
+            let gap = self.gaps.entry(*subscription).or_insert(gap);
             gap.missed += 1;
             gap.revision = revision;
+            gap.position = position;
             self.drops += 1;
             return None;
         }
@@ -323,7 +330,8 @@ impl Outbox {
     fn tell_gaps(&mut self) {
         for (subscription, gap) in std::mem::take(&mut self.gaps) {
             let body = Gap { missed: gap.missed, revision: gap.revision }.body();
-            self.add(Position::default(), Frame::Push { subscription, seq: gap.seq, body });
+            let position = gap.position.max(self.newest());
+            self.add(position, Frame::Push { subscription, seq: gap.seq, body });
         }
     }
 
