@@ -243,3 +243,33 @@ fn a_client_that_breaks_the_framing_and_reads_nothing_does_not_stay_for_ever() {
         (watcher.call("server.stats", json!({}))["connections"] == 1).then_some(())
     });
 }
+
+#[test]
+fn requests_held_up_by_unread_replies_take_effect_when_their_turn_comes() {
+    let home = impatient();
+    let _daemon = home.start();
+    let (mut slow, mut other) = (home.connect_with(Framing::Lines), home.connect());
+    other.call("kv.set", json!({"key": "big", "value": "x".repeat(900_000)}));
+    other.call("kv.watch", json!({"key": "begun"}));
+    other.call("kv.watch", json!({"key": "brief"}));
+    let request = |id: usize, method: &str, params: Value| {
+        Framing::Lines.frame(&json!({"id": id, "method": method, "params": params}).to_string())
+    };
+    // In one write, so that they come together; the second one's reply holds up the third.
+    let together = [
+        request(1, "kv.set", json!({"key": "begun", "value": 1})),
+        request(2, "kv.get", json!({"key": "big"})),
+        request(3, "kv.set", json!({"key": "late", "value": 1})),
+    ];
+    slow.write(together.concat());
+    other.event_of("kv.put");
+    other.call("kv.set", json!({"key": "brief", "value": 1, "ttl_ms": 50}));
+    other.event_of("kv.put");
+    other.event_of("kv.expire");
+    let before = other.call("kv.set", json!({"key": "before", "value": 1}))["revision"].as_u64();
+    let late = slow.result(3)["revision"].as_u64();
+    assert!(late > before, "nothing held it up");
+    let mut set_at = |key: &str| other.call("kv.get", json!({"key": key}))["updated_at"].as_u64();
+    let (late, before) = (set_at("late"), set_at("before"));
+    assert!(late >= before, "{late:?} is before {before:?}");
+}

@@ -230,7 +230,6 @@ impl Connection {
             return;
         }
         self.input.extend_from_slice(bytes);
-        self.moment.1 = 0;
         self.take_requests();
     }
 

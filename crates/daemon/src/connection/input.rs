@@ -13,6 +13,8 @@ impl Connection {
     /// Carries out every whole request that is there, unless too many replies wait to be written. At the end of input
     /// a last line without LF still counts; half a frame is dropped.
     pub(super) fn take_requests(&mut self) {
+        // Those that had to wait for the ones before them take effect now, not when they came.
+        self.moment.1 = 0;
         while self.takes_requests() {
             let frame = match self.phase {
                 Phase::HalfClosed => self.decoder.decode_eof(&mut self.input),
