@@ -179,6 +179,25 @@ fn a_resume_for_another_agent_or_namespace_is_refused_and_may_be_tried_again() {
 }
 
 #[test]
+fn an_answer_that_the_old_connection_could_not_write_lands_in_the_inbox() {
+    let (home, _daemon) = patient();
+    let (mut asker, opened) = home.open(json!({"agent": "ada"}));
+    let mut other = home.connect_as("bob");
+    other.call("kv.set", json!({"key": "big", "value": "x".repeat(1_000_000)}));
+    // More than the system takes, and nobody reads it.
+    for _ in 0..4 {
+        asker.start("kv.get", json!({"key": "big"}));
+    }
+    asker.start("message.request", json!({"to": "bob", "payload": "?"}));
+    let received = other.call("message.receive", json!({"wait_ms": HOUR_MS}));
+    other.call("message.reply", json!({"to_message": received["messages"][0]["id"], "payload": "!"}));
+    let (mut again, _) = resume(&home, &opened);
+    let messages = again.call("message.receive", json!({}))["messages"].take();
+    assert_eq!((&messages[0]["payload"], &messages[0]["late"]), (&json!("!"), &json!(true)));
+    drop(asker);
+}
+
+#[test]
 fn after_the_grace_it_is_too_late() {
     let home = Home::in_memory().with("CALLBOARD_GRACE_MS", 30);
     let _daemon = home.start();

@@ -110,8 +110,9 @@ impl Connection {
             }
             let resumed = board.resume_session(now, seat.session, token, params)?;
             if resumed.is_some() {
-                let waker = seat.outbox().attach(self.id);
+                let (waker, unwritten) = seat.outbox().attach(self.id);
                 waker.into_iter().for_each(std::task::Waker::wake);
+                unwritten.into_iter().for_each(|message| board.reply_unwritten(now, message));
             }
             Ok(resumed)
         });

@@ -169,13 +169,12 @@ impl Outbox {
     }
 
     /// Makes a connection the session's own. The one before sees [`Outbox::serves`] turn false; events that it did not
-    /// write whole come again, its late replies are gone (their requests ended with it).
-    pub fn attach(&mut self, connection: ConnectionId) -> Option<Waker> {
-        self.take_back();
-        self.queue.retain(|(_, frame)| matches!(frame, Frame::Push { .. }));
-        self.recount();
+    /// write whole come again, its late replies are gone (their requests ended with it). Gives whom to wake of it, and
+    /// the messages whose replies it did not write whole.
+    pub fn attach(&mut self, connection: ConnectionId) -> (Option<Waker>, Vec<MessageId>) {
+        let unwritten = self.drop_replies();
         self.connection = Some(connection);
-        self.waker.take()
+        (self.waker.take(), unwritten)
     }
 
     /// The connection is gone. Gives the messages whose replies were not written whole.
@@ -185,6 +184,10 @@ impl Outbox {
         }
         self.connection = None;
         self.waker = None;
+        self.drop_replies()
+    }
+
+    fn drop_replies(&mut self) -> Vec<MessageId> {
         self.take_back();
         let mut unwritten = Vec::new();
         self.queue.retain(|(_, frame)| match frame {
