@@ -29,4 +29,5 @@ mod sessions;
 mod socket;
 mod stop;
 mod store;
+mod tasks;
 mod texts;

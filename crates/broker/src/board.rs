@@ -21,6 +21,7 @@ mod route;
 mod session;
 mod summary;
 mod tail;
+mod task;
 mod time;
 mod topic;
 mod txn;
@@ -49,6 +50,7 @@ use crate::lock::LockTable;
 use crate::now::{Monotonic, Now};
 use crate::record::Record;
 use crate::session::{SessionId, Sessions};
+use crate::task::Tasks;
 use crate::topics::Topics;
 use crate::wait::{Wait, WaitId, WaitKind, Waits};
 
@@ -137,6 +139,7 @@ pub struct Board {
     pub(crate) lock_waiters: lock_grants::Waiters,
     pub(crate) inboxes: Inboxes,
     pub(crate) topics: Topics,
+    pub(crate) tasks: Tasks,
     pub(crate) leases: Leases,
     pub(crate) waits: Waits,
     pub(crate) deadlines: Deadlines,
@@ -162,6 +165,7 @@ impl Board {
             lock_waiters: lock_grants::Waiters::default(),
             inboxes: Inboxes::default(),
             topics: Topics::default(),
+            tasks: Tasks::default(),
             leases: Leases::default(),
             waits: Waits::default(),
             deadlines: Deadlines::default(),
@@ -203,7 +207,11 @@ impl Board {
     /// What the board holds, in bytes as accounted against the memory ceiling.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.keyspace.bytes() + self.history.bytes() + self.inboxes.bytes() + self.lock_grants.bytes()
+        self.keyspace.bytes()
+            + self.history.bytes()
+            + self.inboxes.bytes()
+            + self.lock_grants.bytes()
+            + self.tasks.bytes()
     }
 
     /// Tells whether the memory ceiling is reached: then changes that grow are refused.
@@ -217,6 +225,7 @@ impl Board {
         self.keyspace.is_empty()
             && self.lock_grants.is_empty()
             && self.inboxes.is_empty()
+            && self.tasks.is_empty()
             && self.agents.is_empty()
             && self.sessions.table.is_empty()
     }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use callboard_protocol::revision::{MessageId, Token};
+use callboard_protocol::revision::{MessageId, TaskId, Token};
 use callboard_protocol::{AgentName, Key};
 
 use crate::lease::Cascade;
@@ -43,6 +43,10 @@ pub enum Deadline {
     Cascade(Cascade),
     /// A session's subscriptions to its inbox go on where one slice ended.
     Feed(SessionId),
+    /// Something happens to the task that comes first: ready after a delay, lapsed, forgotten.
+    Tasks,
+    /// A task's dedupe key is forgotten.
+    ForgetTaskDedupe(TaskId),
 }
 
 /// Deadlines in order. Setting, clearing and taking the next one are O(log n).

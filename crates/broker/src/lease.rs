@@ -155,7 +155,7 @@ pub fn stale_token(what: &str, why: Stale) -> Error {
     let reason = match why {
         Stale::Expired => "it expired, or was never given",
         Stale::Released => "it was released",
-        Stale::Broken => "it was broken by a person",
+        Stale::Broken => "it was broken or cancelled",
         Stale::Acked => "it was acked",
     };
     Error::new(ErrorKind::StaleToken, format!("{what} no longer counts: {reason}; nothing was changed"))

@@ -15,6 +15,7 @@ pub mod now;
 pub mod page;
 pub mod record;
 pub mod session;
+pub mod task;
 pub mod topics;
 pub mod wait;
 

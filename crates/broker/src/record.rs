@@ -5,6 +5,10 @@
 //! state. A record depends on nothing of this machine: no process id, no path, no clock but Unix milliseconds.
 //! Every record is one line of JSON on disk; the version of the form is the file's ([`VERSION`]).
 
+mod task;
+
+pub use task::{TaskRecord, TaskStateRecord};
+
 use callboard_protocol::address::Recipients;
 use callboard_protocol::json::{Json, present};
 use callboard_protocol::methods::agent::Status;
@@ -12,7 +16,7 @@ use callboard_protocol::methods::lock::Mode;
 use callboard_protocol::methods::message::{CorrelationId, DeliveryState, Priority, Recipient};
 use callboard_protocol::methods::session::Program;
 use callboard_protocol::names::{AgentName, Key, Label, Role};
-use callboard_protocol::revision::{MessageId, Revision, Token};
+use callboard_protocol::revision::{MessageId, Revision, TaskId, Token};
 use callboard_protocol::scalar::{Object, Scalar};
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +57,12 @@ pub enum Record {
     MessageEnded(MessageId),
     /// One recipient's delivery of a message.
     Delivery(DeliveryRecord),
+    /// A task, without where it stands.
+    Task(Box<TaskRecord>),
+    /// Where a task stands.
+    TaskState(Box<TaskStateRecord>),
+    /// A task is forgotten, with where it stood.
+    TaskEnded(TaskId),
 }
 
 /// A key.

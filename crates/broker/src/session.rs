@@ -56,6 +56,8 @@ pub enum Subscribed {
     Topic,
     /// `agent.watch`
     Agents,
+    /// `task.watch`; the tasks know the filter.
+    Tasks,
     /// `server.tail`, of these areas.
     Tail(BTreeSet<Area>),
 }

@@ -23,6 +23,10 @@ pub enum WaitKind {
     Receive,
     /// `message.request`
     Request,
+    /// `task.claim`
+    Claim,
+    /// `task.wait`
+    TaskEnd,
 }
 
 /// One waiting request.

@@ -5,8 +5,8 @@
 //! client opens, closes, cancels and unsubscribes on its own.
 
 use callboard_protocol::address::Recipients;
-use callboard_protocol::methods::{Empty, agent, kv, lock, message, server, topic};
-use callboard_protocol::revision::{MessageId, Token};
+use callboard_protocol::methods::{Empty, agent, kv, lock, message, server, task, topic};
+use callboard_protocol::revision::{MessageId, TaskId, Token};
 use callboard_protocol::{AgentName, Json, Key, Namespace, Topic, TtlMs};
 use serde::Serialize;
 
@@ -138,6 +138,42 @@ macro_rules! verbs {
                 agent_get(name: &str) -> agent::GetResult = &agent::Get { name: AgentName::new(name)? };
                 #[doc = "`agent.remove`: ends an agent and its leases. For a person."]
                 agent_remove(name: &str) -> Empty = &agent::Remove { name: AgentName::new(name)? };
+
+                #[doc = "`task.create`: adds a task."]
+                task_create(params: &task::Create) -> task::Created = params;
+                #[doc = "`task.create_many`: adds tasks that may name each other, all or none."]
+                task_create_many(params: &task::CreateMany) -> task::Several = params;
+                #[doc = "`task.claim`: takes the task that comes first, or one by its id."]
+                task_claim(params: &task::Claim) -> task::Claimed = params;
+                #[doc = "`task.extend`: more time for a claim; says how far it is."]
+                task_extend(params: &task::Extend) -> task::One = params;
+                #[doc = "`task.complete`: done, with a result."]
+                task_complete(token: Token, result: &(impl Serialize + ?Sized)) -> task::One =
+                    &task::Complete { token, result: Some(Json::from_value(result)?) };
+                #[doc = "`task.fail`: this attempt came to nothing."]
+                task_fail(params: &task::Fail) -> task::One = params;
+                #[doc = "`task.release`: gives a claim back; costs no attempt."]
+                task_release(token: Token) -> task::One = &task::Release { token, reason: None };
+                #[doc = "`task.review`: approves of what somebody else did, or has it done again."]
+                task_review(params: &task::Review) -> task::One = params;
+                #[doc = "`task.cancel`: calls a task off."]
+                task_cancel(id: TaskId) -> task::One = &task::Cancel { id };
+                #[doc = "`task.retry`: a failed or cancelled task starts anew."]
+                task_retry(id: TaskId) -> task::One = &task::Retry { id };
+                #[doc = "`task.update`: changes what a task says of itself."]
+                task_update(params: &task::Update) -> task::One = params;
+                #[doc = "`task.get`: one task, and what its parts have come to."]
+                task_get(id: TaskId) -> task::GetResult = &task::Get { id };
+                #[doc = "`task.list`: tasks in order of ids."]
+                task_list(params: &task::List) -> task::ListResult = params;
+                #[doc = "`task.next`: what a claim would give."]
+                task_next(params: &task::Next) -> task::NextResult = params;
+                #[doc = "`task.graph`: what depends on what."]
+                task_graph(root: Option<TaskId>) -> task::GraphResult = &task::Graph { root };
+                #[doc = "`task.counts`: how many tasks there are of each status."]
+                task_counts() -> task::Counts = &task::Count {};
+                #[doc = "`task.wait`: waits until tasks are finished."]
+                task_wait(params: &task::Wait) -> task::Several = params;
             }
             subscriptions {
                 #[doc = "`kv.watch`: the changes of one key, or of all keys with a prefix."]
@@ -149,6 +185,8 @@ macro_rules! verbs {
                     &topic::Subscribe { pattern: Topic::new(pattern)?, group: None };
                 #[doc = "`agent.watch`: agents that join, change and leave."]
                 agent_watch() = &agent::Watch {};
+                #[doc = "`task.watch`: tasks that are created and that change."]
+                task_watch(params: &task::Watch) = params;
                 #[doc = "`server.tail`: every change of the namespace."]
                 server_tail(params: &server::Tail) = params;
             }

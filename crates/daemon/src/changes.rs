@@ -25,6 +25,13 @@ pub(crate) fn is_change(command: &BoardCommand) -> bool {
         | BoardCommand::AgentList(_)
         | BoardCommand::AgentGet(_)
         | BoardCommand::AgentWatch(_)
+        | BoardCommand::TaskGet(_)
+        | BoardCommand::TaskList(_)
+        | BoardCommand::TaskNext(_)
+        | BoardCommand::TaskGraph(_)
+        | BoardCommand::TaskCounts(_)
+        | BoardCommand::TaskWait(_)
+        | BoardCommand::TaskWatch(_)
         | BoardCommand::ServerTail(_) => false,
         BoardCommand::KvTxn(txn) => {
             let mut operations = txn.then.iter().chain(txn.otherwise.iter().flatten());
@@ -49,6 +56,17 @@ pub(crate) fn is_change(command: &BoardCommand) -> bool {
         | BoardCommand::MessageRequeue(_)
         | BoardCommand::AgentRegister(_)
         | BoardCommand::AgentUpdate(_)
-        | BoardCommand::AgentRemove(_) => true,
+        | BoardCommand::AgentRemove(_)
+        | BoardCommand::TaskCreate(_)
+        | BoardCommand::TaskCreateMany(_)
+        | BoardCommand::TaskClaim(_)
+        | BoardCommand::TaskExtend(_)
+        | BoardCommand::TaskComplete(_)
+        | BoardCommand::TaskFail(_)
+        | BoardCommand::TaskRelease(_)
+        | BoardCommand::TaskReview(_)
+        | BoardCommand::TaskCancel(_)
+        | BoardCommand::TaskRetry(_)
+        | BoardCommand::TaskUpdate(_) => true,
     }
 }

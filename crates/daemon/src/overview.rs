@@ -1,6 +1,5 @@
 //! What the daemon tells of all boards together: `server.stats`, `namespace.list`, `namespace.clear`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -9,6 +8,8 @@ use callboard_protocol::error::Error;
 use callboard_protocol::methods::server::{
     Clear, Cleared, ListNamespaces, ListNamespacesResult, ListedNamespace, Stats,
 };
+
+use callboard_protocol::methods::task::Status;
 
 use crate::clock::unix_ms;
 use crate::host::Host;
@@ -25,7 +26,6 @@ impl Host {
             requests: self.stats.requests(),
             errors: self.stats.errors(),
             bytes: self.bytes.load(Ordering::Relaxed),
-            tasks: BTreeMap::new(),
             store: self.keeper.stats(),
             drops: self.stats.drops.load(Ordering::Relaxed),
             ..Stats::default()
@@ -38,6 +38,10 @@ impl Host {
             stats.locks += summary.locks;
             stats.waiters += summary.waiters;
             stats.agents += summary.live;
+            let mut tasks = summary.tasks;
+            for status in Status::ALL {
+                *stats.tasks.entry(status.name().to_owned()).or_default() += *tasks.of(status);
+            }
             stats.inbox.queued += summary.inbox.queued;
             stats.inbox.leased += summary.inbox.leased;
             stats.inbox.dead += summary.inbox.dead;
@@ -60,7 +64,7 @@ impl Host {
                 keys: summary.keys,
                 agents: summary.agents,
                 locks: summary.locks,
-                tasks: summary.tasks,
+                tasks: summary.tasks.total(),
             };
             if !page.push(row, ROW_BYTES, name.as_str()) {
                 break;

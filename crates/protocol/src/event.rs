@@ -13,8 +13,9 @@ use crate::json::Json;
 use crate::methods::agent::Status;
 use crate::methods::message::Message;
 use crate::methods::server::Area;
+use crate::methods::task::Task;
 use crate::names::{AgentName, Key, Label, Role, Topic};
-use crate::revision::{Revision, Token};
+use crate::revision::{Revision, TaskId, Token};
 use crate::scalar::{Object, Scalar};
 
 /// An event's members from `kind` on, as JSON without the opening brace. Cloning is a reference count.
@@ -185,6 +186,26 @@ events! {
         /// Always false.
         live: bool,
     } "an agent's presence ended."
+
+    "task.created" TaskCreated {
+        /// The task.
+        task: Task,
+    } "a task is there."
+
+    "task.changed" TaskChanged {
+        /// The task as it is now.
+        task: Task,
+    } "a task changed."
+
+    "task.cancelled" TaskCancelled {
+        /// The task's id.
+        id: TaskId,
+        /// The token of the claim that ended.
+        token: Token,
+        /// Who called it off.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<AgentName>,
+    } "a task that this agent held was called off."
 
     "change" Change {
         /// The part of the board.

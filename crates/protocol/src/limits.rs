@@ -67,6 +67,24 @@ pub const FINISHED_MESSAGE_MS: u64 = 60_000;
 pub const DEAD_MESSAGE_MS: u64 = 7 * 24 * 3600 * 1000;
 /// Headers of finished messages in one namespace.
 pub const FINISHED_MESSAGES_MAX: usize = 100_000;
+/// Tasks of one `task.create_many`.
+pub const CREATE_MANY_MAX: usize = 1000;
+/// What one task may depend on.
+pub const DEPENDENCIES_MAX: usize = 1000;
+/// Tasks of one `task.wait`.
+pub const WAIT_TASKS_MAX: usize = 1000;
+/// The lease of a claimed task when none is given: 5 min, in milliseconds.
+pub const TASK_LEASE_MS_DEFAULT: u64 = 300_000;
+/// Attempts at a task before it fails, when no number is given.
+pub const TASK_ATTEMPTS_DEFAULT: u32 = 3;
+/// Attempts at a task that can be asked for.
+pub const TASK_ATTEMPTS_MAX: u32 = 1000;
+/// How long a task rests after its first attempt that failed, when nothing is said: 1 s, in milliseconds.
+pub const TASK_BACKOFF_MS_DEFAULT: u64 = 1000;
+/// How long a finished task is kept: 7 days, in milliseconds.
+pub const FINISHED_TASK_MS: u64 = 7 * 24 * 3600 * 1000;
+/// Children whose results one `task.get` of their parent lists before it says `more`.
+pub const CHILD_RESULTS_MAX: usize = 100;
 /// How long presence outlasts an agent's last call when nothing is said: 2 min, in milliseconds.
 pub const PRESENCE_TTL_MS_DEFAULT: u64 = 120_000;
 /// How long a name that left is remembered: 24 h, in milliseconds.

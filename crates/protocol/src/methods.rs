@@ -9,6 +9,7 @@ pub mod lock;
 pub mod message;
 pub mod server;
 pub mod session;
+pub mod task;
 pub mod topic;
 
 use schemars::JsonSchema;
@@ -71,6 +72,20 @@ without_payload!(
     agent::List,
     agent::Get,
     agent::Remove,
+    task::Claim,
+    task::Fail,
+    task::Release,
+    task::Review,
+    task::Cancel,
+    task::Retry,
+    task::Update,
+    task::Get,
+    task::List,
+    task::Next,
+    task::Graph,
+    task::Count,
+    task::Wait,
+    task::Watch,
     server::Shutdown,
     server::Tail,
     server::ListNamespaces,
@@ -228,6 +243,24 @@ methods! {
         AgentGet "agent.get" agent::Get => agent::GetResult,
         AgentRemove "agent.remove" agent::Remove => Empty,
         AgentWatch "agent.watch" agent::Watch => message::Subscribed,
+        TaskCreate "task.create" task::Create => task::Created,
+        TaskCreateMany "task.create_many" task::CreateMany => task::Several,
+        TaskClaim "task.claim" task::Claim => task::Claimed,
+        TaskExtend "task.extend" task::Extend => task::One,
+        TaskComplete "task.complete" task::Complete => task::One,
+        TaskFail "task.fail" task::Fail => task::One,
+        TaskRelease "task.release" task::Release => task::One,
+        TaskReview "task.review" task::Review => task::One,
+        TaskCancel "task.cancel" task::Cancel => task::One,
+        TaskRetry "task.retry" task::Retry => task::One,
+        TaskUpdate "task.update" task::Update => task::One,
+        TaskGet "task.get" task::Get => task::GetResult,
+        TaskList "task.list" task::List => task::ListResult,
+        TaskNext "task.next" task::Next => task::NextResult,
+        TaskGraph "task.graph" task::Graph => task::GraphResult,
+        TaskCounts "task.counts" task::Count => task::Counts,
+        TaskWait "task.wait" task::Wait => task::Several,
+        TaskWatch "task.watch" task::Watch => message::Subscribed,
         ServerTail "server.tail" server::Tail => message::Subscribed,
     }
 }
@@ -242,8 +275,17 @@ pub fn unknown_method(name: &str) -> Error {
         .filter(|known| known.split('.').next() == Some(area))
         .collect();
     if known.is_empty() {
-        known =
-            vec!["session.*", "kv.*", "lock.*", "message.*", "topic.*", "agent.*", "server.*", "namespace.*"];
+        known = vec![
+            "session.*",
+            "kv.*",
+            "lock.*",
+            "message.*",
+            "topic.*",
+            "agent.*",
+            "task.*",
+            "server.*",
+            "namespace.*",
+        ];
     }
     Error::new(
         ErrorKind::MethodNotFound,

@@ -1,4 +1,4 @@
-//! Revisions: the one counter of a namespace, from which fencing tokens and message ids come too.
+//! Revisions: the one counter of a namespace, from which fencing tokens, message ids and task ids come too.
 //!
 //! Invariant (the broker's): strictly increasing within a namespace, below 2^53, never reused.
 
@@ -18,6 +18,8 @@ pub struct Revision(pub u64);
 pub type Token = Revision;
 /// A message's id: the revision at which it was sent.
 pub type MessageId = Revision;
+/// A task's id: the revision at which it was created.
+pub type TaskId = Revision;
 
 impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,7 +1,7 @@
 //! `agent.*`
 
 use callboard_protocol::error::{Error, ErrorKind};
-use callboard_protocol::event::{AgentJoined, AgentProfile, AgentUpdated, Event, LeftWhy};
+use callboard_protocol::event::{AgentJoined, AgentProfile, AgentUpdated, Event, LeaseKind, LeftWhy};
 use callboard_protocol::limits::LABELS_MAX;
 use callboard_protocol::methods::agent::{
     Agent, Get, GetResult, Heartbeat, List, ListResult, Register, Registered, Remove, Status, Update,
@@ -60,6 +60,7 @@ impl Board {
         if was_live && before != after {
             self.agent_changed(call.now, &name);
         }
+        self.role_changed(call.now, &name);
         Ok(Registered { name, created })
     }
 
@@ -132,6 +133,7 @@ impl Board {
         });
         if changed == Some(true) {
             self.agent_changed(now, name);
+            self.role_changed(now, name);
         }
     }
 
@@ -215,9 +217,9 @@ impl Board {
             sessions: self.sessions.of_agent(name).count(),
             registered_at: agent.registered_at,
             last_seen_at: now.unix_of(self.last_seen(name)),
-            locks: self.lock_count(now, name),
+            locks: self.lease_count(now, name, LeaseKind::Lock),
             inbox: counts.queued,
-            claimed: 0,
+            claimed: self.lease_count(now, name, LeaseKind::Task),
         })
     }
 

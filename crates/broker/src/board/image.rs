@@ -9,7 +9,7 @@ use std::ops::Bound;
 use callboard_protocol::event::LeaseKind;
 use callboard_protocol::limits::{FORGET_AGENT_MS, RESTART_LEASE_MS_MIN};
 use callboard_protocol::methods::message::Stale;
-use callboard_protocol::revision::{MessageId, Revision, Token};
+use callboard_protocol::revision::{MessageId, Revision, TaskId, Token};
 use callboard_protocol::{AgentName, Key};
 
 use crate::agents::{Agent, Profile};
@@ -55,6 +55,8 @@ pub enum ImageCursor {
     Locks(Token),
     /// Messages with their deliveries, up to this one.
     Messages(MessageId),
+    /// Tasks, up to this one.
+    Tasks(TaskId),
     /// All was given.
     End,
 }
@@ -124,6 +126,14 @@ impl Board {
                     left -= 1;
                     records.extend(self.records_of_message(now, id));
                 }
+                ImageCursor::Tasks(Revision(0))
+            }
+            ImageCursor::Tasks(last) => {
+                for (id, _) in self.tasks.iter_after(*last).take(room) {
+                    *last = id;
+                    left -= 1;
+                    records.extend(self.records_of_task(now, id));
+                }
                 ImageCursor::End
             }
             ImageCursor::End => return,
@@ -161,6 +171,9 @@ impl Board {
             Record::Message(record) => self.restore_message(*record),
             Record::MessageEnded(id) => self.restore_message_ended(id),
             Record::Delivery(record) => self.restore_delivery(record),
+            Record::Task(record) => self.restore_task(*record),
+            Record::TaskState(record) => self.restore_task_state(*record),
+            Record::TaskEnded(id) => self.restore_task_ended(id),
         }
         Ok(())
     }
@@ -178,6 +191,7 @@ impl Board {
             }
         }
         self.finish_restore_messages(now);
+        self.finish_restore_tasks(now);
         self.finish_agents(now);
         self.finish_leaving(now);
         let orphans: Vec<Token> = self
@@ -203,7 +217,7 @@ impl Board {
         let agents: Vec<(AgentName, bool)> =
             self.agents.iter_after(None).map(|(name, agent)| (name.clone(), agent.live)).collect();
         for (name, live) in agents {
-            let load = self.inboxes.load(&name);
+            let load = self.load_of(&name);
             self.agents.set_load(&name, load);
             if live && self.sessions.of_agent(&name).next().is_none() {
                 self.start_presence_clock(now, &name);

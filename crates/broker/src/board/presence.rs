@@ -32,7 +32,7 @@ impl Board {
         if self.agents.find(name).is_none() {
             let agent = Agent::new(PRESENCE_TTL_MS_DEFAULT, now.unix_ms, now.monotonic);
             self.agents.insert(name.clone(), agent);
-            let load = self.inboxes.load(name);
+            let load = self.load_of(name);
             self.agents.set_load(name, load);
         }
     }
@@ -207,14 +207,19 @@ impl Board {
         }
     }
 
-    /// How many locks an agent holds.
-    pub(crate) fn lock_count(&self, now: Now, name: &AgentName) -> usize {
+    /// Queued + leased + claimed: what `any:` goes by.
+    pub(crate) fn load_of(&self, name: &AgentName) -> usize {
+        self.inboxes.load(name) + self.tasks.claimed(name)
+    }
+
+    /// How many leases of a kind an agent holds.
+    pub(crate) fn lease_count(&self, now: Now, name: &AgentName, kind: LeaseKind) -> usize {
         let tokens = self.leases.of_agent(name);
         tokens
             .iter()
             .filter(|token| {
                 let live = self.leases.find_live(**token, now.monotonic);
-                live.is_some_and(|lease| lease.kind == LeaseKind::Lock)
+                live.is_some_and(|lease| lease.kind == kind)
             })
             .count()
     }

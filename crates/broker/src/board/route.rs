@@ -85,6 +85,24 @@ impl Board {
             C::AgentGet(p) => A::AgentGet(self.agent_get(call, &p)?),
             C::AgentRemove(p) => A::AgentRemove(self.agent_remove(call, &p)?),
             C::AgentWatch(_) => A::AgentWatch(self.agent_watch(call)?),
+            C::TaskCreate(p) => A::TaskCreate(self.task_create(call, p)?),
+            C::TaskCreateMany(p) => A::TaskCreateMany(self.task_create_many(call, &p)?),
+            C::TaskClaim(p) => return self.task_claim(call, p).map(|verdict| verdict.map(A::TaskClaim)),
+            C::TaskExtend(p) => A::TaskExtend(self.task_extend(call, p)?),
+            C::TaskComplete(p) => A::TaskComplete(self.task_complete(call, p)?),
+            C::TaskFail(p) => A::TaskFail(self.task_fail(call, p)?),
+            C::TaskRelease(p) => A::TaskRelease(self.task_release(call, p)?),
+            C::TaskReview(p) => A::TaskReview(self.task_review(call, p)?),
+            C::TaskCancel(p) => A::TaskCancel(self.task_cancel(call, &p)?),
+            C::TaskRetry(p) => A::TaskRetry(self.task_retry(call, &p)?),
+            C::TaskUpdate(p) => A::TaskUpdate(self.task_update(call, p)?),
+            C::TaskGet(p) => A::TaskGet(self.task_get(call, &p)?),
+            C::TaskList(p) => A::TaskList(self.task_list(call, &p)?),
+            C::TaskNext(p) => A::TaskNext(self.task_next(call, &p)?),
+            C::TaskGraph(p) => A::TaskGraph(self.task_graph(call, &p)?),
+            C::TaskCounts(_) => A::TaskCounts(self.task_counts(call.now)),
+            C::TaskWait(p) => return self.task_wait(call, p).map(|verdict| verdict.map(A::TaskWait)),
+            C::TaskWatch(p) => A::TaskWatch(self.task_watch(call, p)?),
             C::ServerTail(p) => A::ServerTail(self.server_tail(call, p)?),
         };
         Ok(Verdict::Done(answer))
@@ -104,6 +122,9 @@ impl<T> Verdict<T> {
 fn grants_something(command: &BoardCommand) -> bool {
     matches!(
         command,
-        BoardCommand::LockAcquire(_) | BoardCommand::MessageReceive(_) | BoardCommand::MessageRequest(_)
+        BoardCommand::LockAcquire(_)
+            | BoardCommand::MessageReceive(_)
+            | BoardCommand::MessageRequest(_)
+            | BoardCommand::TaskClaim(_)
     )
 }

@@ -278,6 +278,9 @@ impl Board {
             Subscribed::Agents => {
                 self.agents.watchers.remove(&(id, number));
             }
+            Subscribed::Tasks => {
+                self.tasks.watchers.remove(&(id, number));
+            }
             Subscribed::Tail(_) => {}
         }
         true

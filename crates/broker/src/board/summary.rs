@@ -4,6 +4,7 @@ use callboard_protocol::Key;
 use callboard_protocol::event::LostWhy;
 use callboard_protocol::methods::message::Stale;
 use callboard_protocol::methods::server::InboxStats;
+use callboard_protocol::methods::task::Counts;
 use callboard_protocol::names::AgentName;
 use callboard_protocol::revision::Revision;
 
@@ -25,8 +26,8 @@ pub struct Summary {
     pub locks: usize,
     /// Lock requests that wait.
     pub waiters: usize,
-    /// Tasks.
-    pub tasks: usize,
+    /// Tasks by status.
+    pub tasks: Counts,
     /// Inboxes.
     pub inbox: InboxStats,
 }
@@ -41,7 +42,7 @@ impl Board {
             live: self.agents.live(),
             locks: self.lock_grants.len(),
             waiters: self.locks.waiter_count(),
-            tasks: 0,
+            tasks: self.tasks.counts(),
             inbox: self.inbox_stats(now),
         }
     }
@@ -63,7 +64,7 @@ impl Board {
     }
 
     /// `namespace.clear`: everything goes but the revision counter and the sessions, with their agents. Gives how many
-    /// keys, locks, messages and agents went.
+    /// keys, locks, messages, tasks and agents went.
     pub fn clear(&mut self, now: Now, by: Option<&AgentName>) -> usize {
         let keys: Vec<Key> =
             self.keyspace.range("", None, now.monotonic).map(|(key, _)| key.clone()).collect();
@@ -81,6 +82,7 @@ impl Board {
             self.end_lock(now, *token, ending);
         }
         let messages = self.clear_messages();
+        let tasks = self.clear_tasks(now, by);
         let agents: Vec<AgentName> = self
             .agents
             .iter_after(None)
@@ -91,6 +93,6 @@ impl Board {
             self.leave(now, name, callboard_protocol::event::LeftWhy::Removed);
             self.drop_agent(now, name);
         }
-        keys.len() + tokens.len() + messages + agents.len()
+        keys.len() + tokens.len() + messages + tasks + agents.len()
     }
 }

@@ -43,6 +43,8 @@ impl Board {
             Deadline::ForgetDedupe(id) => self.forget_dedupe(id),
             Deadline::Cascade(cascade) => self.cascade_on(now, cascade),
             Deadline::Feed(session) => self.feed_takers(now, session),
+            Deadline::Tasks => self.task_due(now),
+            Deadline::ForgetTaskDedupe(id) => self.forget_task_dedupe(id),
         }
     }
 
@@ -51,6 +53,8 @@ impl Board {
             Some(WaitKind::Lock) => self.lock_wait_ran_out(now, id),
             Some(WaitKind::Receive) => self.receive_ran_out(id),
             Some(WaitKind::Request) => self.request_ran_out(now, id),
+            Some(WaitKind::Claim) => self.claim_ran_out(id),
+            Some(WaitKind::TaskEnd) => self.task_wait_ran_out(now, id),
             None => {}
         }
     }
@@ -72,6 +76,8 @@ impl Board {
             Some(WaitKind::Lock) => self.withdraw_lock_wait(now, id),
             Some(WaitKind::Receive) => self.withdraw_receive(id),
             Some(WaitKind::Request) => self.withdraw_request(id),
+            Some(WaitKind::Claim) => self.withdraw_claim(id),
+            Some(WaitKind::TaskEnd) => self.withdraw_task_wait(id),
             None => {}
         }
     }
@@ -80,7 +86,8 @@ impl Board {
         match self.leases.find(token).map(|lease| lease.kind) {
             Some(LeaseKind::Lock) => self.end_lock(now, token, lock_expired()),
             Some(LeaseKind::Message) => self.delivery_lapsed(now, token),
-            Some(LeaseKind::Task) | None => {}
+            Some(LeaseKind::Task) => self.end_claim(now, token),
+            None => {}
         }
     }
 
@@ -91,12 +98,15 @@ impl Board {
         let Some(due) = lease.due.filter(|due| *due > now.monotonic) else {
             return;
         };
-        let is_lock = lease.kind == LeaseKind::Lock;
-        let id = if is_lock { None } else { self.inboxes.message_of(token) };
+        let id = match lease.kind {
+            LeaseKind::Lock => None,
+            LeaseKind::Message => self.inboxes.message_of(token),
+            LeaseKind::Task => self.tasks.of_token(token),
+        };
         let event = DeadlineSoon {
             what: lease.kind,
             id,
-            token: is_lock.then_some(token),
+            token: id.is_none().then_some(token),
             expires_at: now.unix_of(due),
         };
         let agent = lease.agent.clone();
@@ -108,7 +118,8 @@ impl Board {
         match self.leases.find(token).map(|lease| lease.kind) {
             Some(LeaseKind::Lock) => self.end_lock(now, token, Ending::quietly(Stale::Expired)),
             Some(LeaseKind::Message) => self.delivery_lapsed(now, token),
-            Some(LeaseKind::Task) | None => {}
+            Some(LeaseKind::Task) => self.end_claim(now, token),
+            None => {}
         }
     }
 }

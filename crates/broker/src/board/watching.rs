@@ -119,7 +119,7 @@ impl Board {
             session.subscriptions.iter().find_map(|(number, subscription)| match &subscription.to {
                 Subscribed::Watch(Watch { walk: Some(_), .. }) => Some(*number),
                 Subscribed::Watch(_) | Subscribed::Inbox | Subscribed::Topic => None,
-                Subscribed::Agents | Subscribed::Tail(_) => None,
+                Subscribed::Agents | Subscribed::Tasks | Subscribed::Tail(_) => None,
             });
         let Some(number) = walking else { return };
         self.tell_slice(now, id, number);

@@ -46,7 +46,8 @@ fn entity_id(kind: &str, entity: &Value) -> String {
         "leaving" => text(&entity["agent"]),
         "lock" => text(&entity["lease"]["token"]),
         "delivery" => format!("{}:{}", entity["message"], text(&entity["agent"])),
-        "session" | "message" => text(&entity["id"]),
+        "task_state" => text(&entity["task"]),
+        "session" | "message" | "task" => text(&entity["id"]),
         other => other.to_owned(),
     }
 }

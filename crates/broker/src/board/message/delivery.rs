@@ -53,8 +53,8 @@ impl Board {
     }
 
     /// Tells the agents how much waits for one of them; drops the inbox of a name that nobody registered.
-    pub(super) fn update_load(&mut self, agent: &AgentName) {
-        self.agents.set_load(agent, self.inboxes.load(agent));
+    pub(crate) fn update_load(&mut self, agent: &AgentName) {
+        self.agents.set_load(agent, self.load_of(agent));
         if self.agents.find(agent).is_none() {
             self.inboxes.forget_if_empty(agent);
         }

@@ -181,7 +181,10 @@ impl Scene {
                 | Record::Session(_)
                 | Record::SessionEnded(_)
                 | Record::Leaving(_)
-                | Record::LeavingEnded(_) => {}
+                | Record::LeavingEnded(_)
+                | Record::Task(_)
+                | Record::TaskState(_)
+                | Record::TaskEnded(_) => {}
             }
         }
         self.board.finish_restore_messages(self.now);

@@ -18,6 +18,23 @@ pub enum EntityId {
     Lock(u64),
     Message(u64),
     Delivery(u64, String),
+    Task(u64),
+    TaskState(u64),
+    Vote(u64),
+    Ballot(u64, String),
+    Limiter(String),
+}
+
+impl EntityId {
+    /// Whether it ends with the other one, without a record of its own.
+    fn is_part_of(&self, whole: &Self) -> bool {
+        match (self, whole) {
+            (Self::Delivery(of, _), Self::Message(id))
+            | (Self::TaskState(of), Self::Task(id))
+            | (Self::Ballot(of, _), Self::Vote(id)) => of == id,
+            _others => false,
+        }
+    }
 }
 
 /// How exactly times are compared.
@@ -55,6 +72,14 @@ fn id_of(record: &Record) -> Option<(EntityId, bool)> {
         Record::Delivery(delivery) => {
             (EntityId::Delivery(delivery.message.0, delivery.agent.to_string()), false)
         }
+        Record::Task(task) => (EntityId::Task(task.id.0), false),
+        Record::TaskState(state) => (EntityId::TaskState(state.task.0), false),
+        Record::TaskEnded(id) => (EntityId::Task(id.0), true),
+        Record::Vote(vote) => (EntityId::Vote(vote.id.0), false),
+        Record::Ballot(ballot) => (EntityId::Ballot(ballot.vote.0, ballot.voter.to_string()), false),
+        Record::VoteEnded(id) => (EntityId::Vote(id.0), true),
+        Record::Limiter(limiter) => (EntityId::Limiter(limiter.name.to_string()), false),
+        Record::LimiterEnded(name) => (EntityId::Limiter(name.to_string()), true),
     };
     Some((id, is_end))
 }
@@ -67,11 +92,7 @@ impl Entities {
             self.map.insert((namespace.clone(), id), record.clone());
             return;
         }
-        if let EntityId::Message(message) = id {
-            self.map.retain(|(of, id), _| {
-                !(of == namespace && matches!(id, EntityId::Delivery(of, _) if *of == message))
-            });
-        }
+        self.map.retain(|(of, part), _| of != namespace || !part.is_part_of(&id));
         self.map.remove(&(namespace.clone(), id));
     }
 

@@ -1,0 +1,124 @@
+//! What the end of a task means for those that depend on it; forgetting finished tasks.
+//!
+//! Invariant: a task is blocked exactly while something it depends on is open and nothing it depends on has failed (but
+//! for tasks that run all the same). Propagation ends: it follows a graph without cycles, and only ever finishes tasks.
+
+use callboard_protocol::methods::task::{OnDependencyFailure, Why};
+use callboard_protocol::names::AgentName;
+use callboard_protocol::revision::{Revision, TaskId};
+
+use super::{Touched, finished, unblocked};
+use crate::board::Board;
+use crate::now::Now;
+use crate::record::Record;
+use crate::task::entry::Finish;
+use crate::task::{Standing, Task};
+
+impl Board {
+    /// Whether a task still has to wait for another one.
+    fn is_open(&self, id: TaskId) -> bool {
+        self.tasks.find(id).is_some_and(|task| !task.standing.is_finished())
+    }
+
+    /// Whether anything that a task depends on is open.
+    pub(super) fn has_open_dependency(&self, task: &Task) -> bool {
+        task.depends_on.iter().any(|id| self.is_open(*id))
+    }
+
+    /// What a task waits for.
+    pub(super) fn open_dependencies(&self, task: &Task) -> Vec<TaskId> {
+        if task.standing != Standing::Blocked {
+            return Vec::new();
+        }
+        task.depends_on.iter().copied().filter(|id| self.is_open(*id)).collect()
+    }
+
+    /// The first dependency that failed or was cancelled, of a task that fails with it.
+    pub(super) fn failed_dependency(&self, task: &Task) -> Option<TaskId> {
+        let has_failed = |id: &TaskId| match self.tasks.find(*id).map(|task| task.standing) {
+            Some(Standing::Finished { how, .. }) => how != Finish::Completed,
+            Some(
+                Standing::Blocked
+                | Standing::Delayed { .. }
+                | Standing::Pending { .. }
+                | Standing::InProgress { .. }
+                | Standing::PendingReview,
+            )
+            | None => false,
+        };
+        match task.on_dependency_failure {
+            OnDependencyFailure::Fail => task.depends_on.iter().copied().find(has_failed),
+            OnDependencyFailure::Run => None,
+        }
+    }
+
+    /// Moves a blocked task on, if its dependencies let it; gives its new standing. Tells nobody.
+    pub(super) fn unblock(&mut self, now: Now, id: TaskId, revision: Revision) -> Option<Standing> {
+        let task = self.tasks.find(id).filter(|task| task.standing == Standing::Blocked)?;
+        let not_before = task.not_before;
+        if let Some(culprit) = self.failed_dependency(task) {
+            let standing = finished(now, Finish::Failed, revision);
+            self.tasks.change(id, |task| {
+                task.standing = standing;
+                task.why = Some(Why::Dependency);
+                task.error = Some(format!("task {culprit}, which it depends on, failed or was cancelled"));
+            });
+            return Some(standing);
+        }
+        if self.has_open_dependency(task) {
+            return None;
+        }
+        let standing = unblocked(now, not_before, revision);
+        self.tasks.change(id, |task| task.standing = standing);
+        Some(standing)
+    }
+
+    /// A task may be finished: those that waited for it go on or fail, and those that waited for these.
+    pub(super) fn propagate(&mut self, now: Now, id: TaskId) {
+        let mut left = vec![id];
+        while let Some(id) = left.pop() {
+            if self.is_open(id) {
+                continue;
+            }
+            let dependents: Vec<TaskId> = self.tasks.dependents(id).collect();
+            for dependent in dependents {
+                let revision = Revision(self.revision.0 + 1);
+                let Some(standing) = self.unblock(now, dependent, revision) else {
+                    continue;
+                };
+                self.change_task(now, dependent, Touched::State, |_, _| {});
+                let action = if standing.is_finished() { "failed" } else { "ready" };
+                self.tell_task(now, dependent, action, None);
+                if standing.is_finished() {
+                    left.push(dependent);
+                }
+            }
+        }
+    }
+
+    /// A finished task goes.
+    pub(super) fn forget_task(&mut self, id: TaskId) {
+        self.forget_task_dedupe(id);
+        if self.tasks.remove(id).is_some() {
+            self.record(Record::TaskEnded(id));
+        }
+    }
+
+    /// `namespace.clear`: every task goes; open ones are called off first. Gives how many.
+    pub(crate) fn clear_tasks(&mut self, now: Now, by: Option<&AgentName>) -> usize {
+        let ids: Vec<TaskId> = self.tasks.iter_after(TaskId::default()).map(|(id, _)| id).collect();
+        for id in ids
+            .iter()
+            .filter(|id| self.tasks.find(**id).is_some_and(|task| !task.standing.is_finished()))
+            .copied()
+            .collect::<Vec<_>>()
+        {
+            self.cancel_task(now, id, by);
+        }
+        for id in &ids {
+            self.forget_task(*id);
+        }
+        self.finish_tasks(now);
+        ids.len()
+    }
+}
