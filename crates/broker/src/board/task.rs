@@ -31,6 +31,9 @@ use crate::now::{Monotonic, Now};
 use crate::task::entry::Finish;
 use crate::task::{Standing, Task};
 
+/// How many tasks are worked off before anybody else gets the board.
+const DUE_AT_ONCE: usize = 64;
+
 /// Which records a change touches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Touched {
@@ -76,10 +79,13 @@ impl Board {
         self.tasks.scheduled = due;
     }
 
-    /// The deadline of all tasks is over: works off the first of them.
+    /// The deadline of all tasks, or of a claim, is over: works off the first ones, and only then hands out, so that what
+    /// becomes ready at one instant goes by priority.
     pub(crate) fn task_due(&mut self, now: Now) {
-        self.tasks.scheduled = None;
-        if let Some(id) = self.tasks.next_overdue(now.monotonic) {
+        for _ in 0..DUE_AT_ONCE {
+            let Some(id) = self.tasks.next_overdue(now.monotonic) else {
+                break;
+            };
             self.meet_task(now, id);
         }
         self.finish_tasks(now);

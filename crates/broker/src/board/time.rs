@@ -43,7 +43,10 @@ impl Board {
             Deadline::ForgetDedupe(id) => self.forget_dedupe(id),
             Deadline::Cascade(cascade) => self.cascade_on(now, cascade),
             Deadline::Feed(session) => self.feed_takers(now, session),
-            Deadline::Tasks => self.task_due(now),
+            Deadline::Tasks => {
+                self.tasks.scheduled = None;
+                self.task_due(now);
+            }
             Deadline::ForgetTaskDedupe(id) => self.forget_task_dedupe(id),
         }
     }
@@ -86,7 +89,7 @@ impl Board {
         match self.leases.find(token).map(|lease| lease.kind) {
             Some(LeaseKind::Lock) => self.end_lock(now, token, lock_expired()),
             Some(LeaseKind::Message) => self.delivery_lapsed(now, token),
-            Some(LeaseKind::Task) => self.end_claim(now, token),
+            Some(LeaseKind::Task) => self.task_due(now),
             None => {}
         }
     }

@@ -1,9 +1,10 @@
 //! A board with its time, driven by JSON as a client would.
 
 use callboard_broker::{Board, BoardConfig, Monotonic, Now, OpenSession, Outcome, Outgoing, SessionId};
+use callboard_protocol::error::Error;
 use callboard_protocol::id::RequestId;
 use callboard_protocol::limits::Limits;
-use callboard_protocol::methods::{Command, Method, session};
+use callboard_protocol::methods::{BoardAnswer, Command, Method, session};
 use callboard_protocol::names::AgentName;
 use callboard_protocol::revision::Revision;
 use serde_json::Value;
@@ -29,6 +30,8 @@ pub struct Bench {
     pub now_ms: u64,
     sessions: u64,
     events: Vec<Event>,
+    /// Answers to requests that waited, by the request's id, since they were last asked for.
+    pub replies: Vec<(i64, Result<Value, String>)>,
     /// Sessions that ended since they were last asked for.
     pub ended: Vec<SessionId>,
 }
@@ -42,6 +45,7 @@ impl Bench {
             now_ms: 0,
             sessions: 0,
             events: Vec::new(),
+            replies: Vec::new(),
             ended: Vec::new(),
         }
     }
@@ -76,20 +80,30 @@ impl Bench {
 
     /// A call that need not wait: its result, or the kind of its error.
     pub fn call(&mut self, session: SessionId, method: &str, params: &Value) -> Result<Value, String> {
+        let answer = self.start(session, 1, method, params);
+        answer.unwrap_or_else(|| panic!("{method} neither answered nor refused"))
+    }
+
+    /// A call: its result, or the kind of its error; `None` when it waits.
+    pub fn start(
+        &mut self,
+        session: SessionId,
+        request: i64,
+        method: &str,
+        params: &Value,
+    ) -> Option<Result<Value, String>> {
         let raw = RawValue::from_string(params.to_string()).unwrap();
         let method = Method::from_name(method).unwrap();
         let Command::BoardCommand(command) = Command::decode(method, Some(&raw), usize::MAX).unwrap() else {
             panic!("{method:?} is no method of the board");
         };
-        let request = RequestId::from(1);
+        let request = RequestId::from(request);
         let outcome = self.board.apply(self.now(), session, Some(&request), command);
         self.collect();
         match outcome {
-            Outcome::Done(Ok(answer)) => {
-                Ok(serde_json::from_str(&serde_json::to_string(&answer).unwrap()).unwrap())
-            }
-            Outcome::Done(Err(error)) => Err(error.kind.name().to_owned()),
-            Outcome::Waiting | Outcome::Ignored => panic!("{method:?} neither answered nor refused"),
+            Outcome::Done(result) => Some(written(result)),
+            Outcome::Waiting => None,
+            Outcome::Ignored => panic!("{method:?} was ignored"),
         }
     }
 
@@ -134,8 +148,15 @@ impl Bench {
                 }),
                 Outgoing::Ended => self.ended.push(session),
                 Outgoing::MoreInitial => {}
-                Outgoing::Reply { id, .. } => panic!("{id:?} did not wait"),
+                Outgoing::Reply { id, result, .. } => {
+                    self.replies.push((id.as_i64().unwrap(), written(*result)));
+                }
             }
         }
     }
+}
+
+fn written(result: Result<BoardAnswer, Error>) -> Result<Value, String> {
+    let answer = result.map_err(|error| error.kind.name().to_owned())?;
+    Ok(serde_json::from_str(&serde_json::to_string(&answer).unwrap()).unwrap())
 }

@@ -8,5 +8,7 @@ mod bench;
 mod keyspace;
 mod model;
 mod presence;
+mod task_model;
+mod tasks;
 mod topics;
 mod watchers;
