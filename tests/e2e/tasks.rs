@@ -63,3 +63,22 @@ fn tasks_outlive_their_daemon() {
     again.call("task.complete", json!({"token": token}));
     assert_eq!(again.call("task.claim", json!({}))["task"]["title"], "b");
 }
+
+#[test]
+fn a_vote_asks_by_message_and_a_limiter_has_others_wait() {
+    let home = Home::in_memory();
+    let _daemon = home.start();
+    let (mut ada, mut bob) = (home.connect_as("ada"), home.connect_as("bob"));
+    let open =
+        json!({"question": "ship?", "options": ["yes", "no"], "voters": ["bob"], "deadline_ms": HOUR_MS});
+    let id = ada.call("vote.open", open)["id"].take();
+    let request = bob.call("message.receive", json!({"wait_ms": HOUR_MS}))["messages"][0].take();
+    assert_eq!((&request["type"], &request["payload"]["vote"]), (&json!("vote_request"), &id));
+    bob.call("vote.cast", json!({"id": id, "choice": "yes"}));
+    let result = ada.call("message.receive", json!({"wait_ms": HOUR_MS}))["messages"][0].take();
+    assert_eq!((&result["type"], &result["payload"]["winner"]), (&json!("vote_result"), &json!("yes")));
+
+    let take = json!({"name": "api", "rate": 1, "per_ms": 50, "wait_ms": HOUR_MS});
+    assert_eq!(ada.call("limiter.take", take.clone())["allowed"], true);
+    assert_eq!(bob.call("limiter.take", take)["allowed"], true);
+}

@@ -11,6 +11,7 @@ mod agent;
 mod cascade;
 mod image;
 mod kv;
+mod limiter;
 mod lock;
 mod lock_grants;
 mod lock_list;
@@ -25,6 +26,7 @@ mod task;
 mod time;
 mod topic;
 mod txn;
+mod vote;
 mod watching;
 
 pub use image::{ImageCursor, RestoreError};
@@ -46,12 +48,14 @@ use crate::keyspace::Keyspace;
 use crate::keyspace::history::History;
 use crate::keyspace::watch::WatchIndex;
 use crate::lease::Leases;
+use crate::limiter::Limiters;
 use crate::lock::LockTable;
 use crate::now::{Monotonic, Now};
 use crate::record::Record;
 use crate::session::{SessionId, Sessions};
 use crate::task::Tasks;
 use crate::topics::Topics;
+use crate::vote::Votes;
 use crate::wait::{Wait, WaitId, WaitKind, Waits};
 
 /// Room for more records than this is not kept between calls.
@@ -140,6 +144,8 @@ pub struct Board {
     pub(crate) inboxes: Inboxes,
     pub(crate) topics: Topics,
     pub(crate) tasks: Tasks,
+    pub(crate) votes: Votes,
+    pub(crate) limiters: Limiters,
     pub(crate) leases: Leases,
     pub(crate) waits: Waits,
     pub(crate) deadlines: Deadlines,
@@ -166,6 +172,8 @@ impl Board {
             inboxes: Inboxes::default(),
             topics: Topics::default(),
             tasks: Tasks::default(),
+            votes: Votes::default(),
+            limiters: Limiters::default(),
             leases: Leases::default(),
             waits: Waits::default(),
             deadlines: Deadlines::default(),
@@ -212,6 +220,8 @@ impl Board {
             + self.inboxes.bytes()
             + self.lock_grants.bytes()
             + self.tasks.bytes()
+            + self.votes.bytes()
+            + self.limiters.bytes()
     }
 
     /// Tells whether the memory ceiling is reached: then changes that grow are refused.
@@ -226,6 +236,8 @@ impl Board {
             && self.lock_grants.is_empty()
             && self.inboxes.is_empty()
             && self.tasks.is_empty()
+            && self.votes.is_empty()
+            && self.limiters.buckets.is_empty()
             && self.agents.is_empty()
             && self.sessions.table.is_empty()
     }

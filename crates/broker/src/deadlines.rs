@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use callboard_protocol::revision::{MessageId, TaskId, Token};
+use callboard_protocol::revision::{MessageId, TaskId, Token, VoteId};
 use callboard_protocol::{AgentName, Key};
 
 use crate::lease::Cascade;
@@ -47,6 +47,10 @@ pub enum Deadline {
     Tasks,
     /// A task's dedupe key is forgotten.
     ForgetTaskDedupe(TaskId),
+    /// A vote closes, or a closed one is forgotten.
+    Vote(VoteId),
+    /// A bucket has its next token for those who wait, or is full.
+    Limiter(Key),
 }
 
 /// Deadlines in order. Setting, clearing and taking the next one are O(log n).

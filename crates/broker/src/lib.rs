@@ -10,6 +10,7 @@ pub mod effects;
 pub mod inbox;
 pub mod keyspace;
 pub mod lease;
+pub mod limiter;
 pub mod lock;
 pub mod now;
 pub mod page;
@@ -17,6 +18,7 @@ pub mod record;
 pub mod session;
 pub mod task;
 pub mod topics;
+pub mod vote;
 pub mod wait;
 
 pub use board::{

@@ -47,6 +47,13 @@ impl Now {
         }
     }
 
+    /// A wall-clock time in the past on the clock that deadlines run on; that clock may have started later.
+    #[must_use]
+    pub fn past(&self, unix_ms: u64) -> Monotonic {
+        let ago_ms = self.unix_ms.saturating_sub(unix_ms);
+        Monotonic(self.monotonic.0.saturating_sub(ago_ms.saturating_mul(1000)))
+    }
+
     /// The deadline of a wall-clock time, as seen at this moment; for what a restart brings back.
     #[must_use]
     pub fn due_at(&self, unix_ms: u64) -> Monotonic {

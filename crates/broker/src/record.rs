@@ -5,8 +5,10 @@
 //! state. A record depends on nothing of this machine: no process id, no path, no clock but Unix milliseconds.
 //! Every record is one line of JSON on disk; the version of the form is the file's ([`VERSION`]).
 
+mod coordination;
 mod task;
 
+pub use coordination::{BallotRecord, LimiterRecord, VoteRecord};
 pub use task::{TaskRecord, TaskStateRecord};
 
 use callboard_protocol::address::Recipients;
@@ -16,7 +18,7 @@ use callboard_protocol::methods::lock::Mode;
 use callboard_protocol::methods::message::{CorrelationId, DeliveryState, Priority, Recipient};
 use callboard_protocol::methods::session::Program;
 use callboard_protocol::names::{AgentName, Key, Label, Role};
-use callboard_protocol::revision::{MessageId, Revision, TaskId, Token};
+use callboard_protocol::revision::{MessageId, Revision, TaskId, Token, VoteId};
 use callboard_protocol::scalar::{Object, Scalar};
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +65,16 @@ pub enum Record {
     TaskState(Box<TaskStateRecord>),
     /// A task is forgotten, with where it stood.
     TaskEnded(TaskId),
+    /// A vote, without its ballots.
+    Vote(VoteRecord),
+    /// One agent's vote.
+    Ballot(BallotRecord),
+    /// A vote is forgotten, with its ballots.
+    VoteEnded(VoteId),
+    /// A bucket that is not full.
+    Limiter(LimiterRecord),
+    /// A bucket is full.
+    LimiterEnded(Key),
 }
 
 /// A key.

@@ -27,6 +27,8 @@ pub enum WaitKind {
     Claim,
     /// `task.wait`
     TaskEnd,
+    /// `limiter.take`
+    Limiter,
 }
 
 /// One waiting request.

@@ -23,8 +23,8 @@ use std::time::Duration;
 
 use callboard_protocol::Json;
 use callboard_protocol::methods::session::Opened;
-use callboard_protocol::methods::{Empty, Verb, agent, kv, lock, message, server, task, topic};
-use callboard_protocol::revision::{MessageId, TaskId, Token};
+use callboard_protocol::methods::{Empty, Verb, agent, coordination, kv, lock, message, server, task, topic};
+use callboard_protocol::revision::{MessageId, TaskId, Token, VoteId};
 use callboard_protocol::{Key, TtlMs};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

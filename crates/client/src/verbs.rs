@@ -5,9 +5,9 @@
 //! client opens, closes, cancels and unsubscribes on its own.
 
 use callboard_protocol::address::Recipients;
-use callboard_protocol::methods::{Empty, agent, kv, lock, message, server, task, topic};
-use callboard_protocol::revision::{MessageId, TaskId, Token};
-use callboard_protocol::{AgentName, Json, Key, Namespace, Topic, TtlMs};
+use callboard_protocol::methods::{Empty, agent, coordination, kv, lock, message, server, task, topic};
+use callboard_protocol::revision::{MessageId, TaskId, Token, VoteId};
+use callboard_protocol::{AgentName, Json, Key, Label, Namespace, Topic, TtlMs};
 use serde::Serialize;
 
 use crate::{Client, ClientError, EventStream};
@@ -174,6 +174,16 @@ macro_rules! verbs {
                 task_counts() -> task::Counts = &task::Count {};
                 #[doc = "`task.wait`: waits until tasks are finished."]
                 task_wait(params: &task::Wait) -> task::Several = params;
+
+                #[doc = "`vote.open`: asks several agents to choose."]
+                vote_open(params: &coordination::Open) -> coordination::Opened = params;
+                #[doc = "`vote.cast`: votes, without a rationale."]
+                vote_cast(id: VoteId, choice: &str) -> Empty =
+                    &coordination::Cast { id, choice: Label::new(choice)?, rationale: None };
+                #[doc = "`vote.get`: how a vote stands."]
+                vote_get(id: VoteId) -> coordination::Vote = &coordination::Get { id };
+                #[doc = "`limiter.take`: takes a token out of a bucket."]
+                limiter_take(params: &coordination::Take) -> coordination::Taken = params;
             }
             subscriptions {
                 #[doc = "`kv.watch`: the changes of one key, or of all keys with a prefix."]

@@ -32,6 +32,7 @@ pub(crate) fn is_change(command: &BoardCommand) -> bool {
         | BoardCommand::TaskCounts(_)
         | BoardCommand::TaskWait(_)
         | BoardCommand::TaskWatch(_)
+        | BoardCommand::VoteGet(_)
         | BoardCommand::ServerTail(_) => false,
         BoardCommand::KvTxn(txn) => {
             let mut operations = txn.then.iter().chain(txn.otherwise.iter().flatten());
@@ -67,6 +68,9 @@ pub(crate) fn is_change(command: &BoardCommand) -> bool {
         | BoardCommand::TaskReview(_)
         | BoardCommand::TaskCancel(_)
         | BoardCommand::TaskRetry(_)
-        | BoardCommand::TaskUpdate(_) => true,
+        | BoardCommand::TaskUpdate(_)
+        | BoardCommand::VoteOpen(_)
+        | BoardCommand::VoteCast(_)
+        | BoardCommand::LimiterTake(_) => true,
     }
 }

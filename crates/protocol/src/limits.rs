@@ -85,6 +85,18 @@ pub const TASK_BACKOFF_MS_DEFAULT: u64 = 1000;
 pub const FINISHED_TASK_MS: u64 = 7 * 24 * 3600 * 1000;
 /// Children whose results one `task.get` of their parent lists before it says `more`.
 pub const CHILD_RESULTS_MAX: usize = 100;
+/// Options of one vote.
+pub const VOTE_OPTIONS_MAX: usize = 64;
+/// Voters of one vote: each is a recipient of its messages.
+pub const VOTERS_MAX: usize = RECIPIENTS_MAX;
+/// Votes of one namespace, open ones and closed ones that are kept.
+pub const VOTES_MAX: usize = 10_000;
+/// How long a closed vote is kept: 7 days, in milliseconds.
+pub const CLOSED_VOTE_MS: u64 = 7 * 24 * 3600 * 1000;
+/// Buckets of one namespace that are not full.
+pub const LIMITERS_MAX: usize = 10_000;
+/// Tokens that a bucket may hold, and that may come to it at once.
+pub const LIMITER_TOKENS_MAX: u64 = 1_000_000_000;
 /// How long presence outlasts an agent's last call when nothing is said: 2 min, in milliseconds.
 pub const PRESENCE_TTL_MS_DEFAULT: u64 = 120_000;
 /// How long a name that left is remembered: 24 h, in milliseconds.

@@ -4,6 +4,7 @@
 //! Board methods are answered by a namespace's board, host methods by the daemon around the boards.
 
 pub mod agent;
+pub mod coordination;
 pub mod kv;
 pub mod lock;
 pub mod message;
@@ -86,6 +87,10 @@ without_payload!(
     task::Count,
     task::Wait,
     task::Watch,
+    coordination::Open,
+    coordination::Cast,
+    coordination::Get,
+    coordination::Take,
     server::Shutdown,
     server::Tail,
     server::ListNamespaces,
@@ -261,6 +266,10 @@ methods! {
         TaskCounts "task.counts" task::Count => task::Counts,
         TaskWait "task.wait" task::Wait => task::Several,
         TaskWatch "task.watch" task::Watch => message::Subscribed,
+        VoteOpen "vote.open" coordination::Open => coordination::Opened,
+        VoteCast "vote.cast" coordination::Cast => Empty,
+        VoteGet "vote.get" coordination::Get => coordination::Vote,
+        LimiterTake "limiter.take" coordination::Take => coordination::Taken,
         ServerTail "server.tail" server::Tail => message::Subscribed,
     }
 }
@@ -283,6 +292,8 @@ pub fn unknown_method(name: &str) -> Error {
             "topic.*",
             "agent.*",
             "task.*",
+            "vote.*",
+            "limiter.*",
             "server.*",
             "namespace.*",
         ];

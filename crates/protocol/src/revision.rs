@@ -20,6 +20,8 @@ pub type Token = Revision;
 pub type MessageId = Revision;
 /// A task's id: the revision at which it was created.
 pub type TaskId = Revision;
+/// A vote's id: the revision at which it was opened.
+pub type VoteId = Revision;
 
 impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

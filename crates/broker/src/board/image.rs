@@ -9,7 +9,7 @@ use std::ops::Bound;
 use callboard_protocol::event::LeaseKind;
 use callboard_protocol::limits::{FORGET_AGENT_MS, RESTART_LEASE_MS_MIN};
 use callboard_protocol::methods::message::Stale;
-use callboard_protocol::revision::{MessageId, Revision, TaskId, Token};
+use callboard_protocol::revision::{MessageId, Revision, TaskId, Token, VoteId};
 use callboard_protocol::{AgentName, Key};
 
 use crate::agents::{Agent, Profile};
@@ -20,7 +20,7 @@ use crate::keyspace::Entry;
 use crate::keyspace::history::History;
 use crate::lease::{Binding, Lease};
 use crate::lock::{LockName, LockNameError, LockNames, Request};
-use crate::now::{Monotonic, Now};
+use crate::now::Now;
 use crate::record::{AgentRecord, KeyRecord, LeaseRecord, LockRecord, Record, SessionRecord};
 use crate::session::{Link, Session, SessionId};
 
@@ -57,6 +57,10 @@ pub enum ImageCursor {
     Messages(MessageId),
     /// Tasks, up to this one.
     Tasks(TaskId),
+    /// Votes with their ballots, up to this one.
+    Votes(VoteId),
+    /// Buckets, up to this one.
+    Limiters(Option<Key>),
     /// All was given.
     End,
 }
@@ -85,21 +89,16 @@ impl Board {
             }
             ImageCursor::Sessions(last) => {
                 let from = last.map_or(Bound::Unbounded, Bound::Excluded);
-                for (id, _) in self.sessions.table.range((from, Bound::Unbounded)).take(room) {
-                    *last = Some(*id);
-                    left -= 1;
-                    records.extend(self.session_record(*id).map(Record::Session));
-                }
+                let ids = self.sessions.table.range((from, Bound::Unbounded)).map(|(id, _)| *id).take(room);
+                left -= each(ids, last, |id| records.extend(self.session_record(id).map(Record::Session)));
                 ImageCursor::Agents(None)
             }
             ImageCursor::Agents(last) => {
                 let after = last.take();
-                for (name, _) in self.agents.iter_after(after.as_ref().map(AgentName::as_str)).take(room) {
-                    *last = Some(name.clone());
-                    left -= 1;
-                    records
-                        .extend(self.agent_record(now, name).map(|record| Record::Agent(Box::new(record))));
-                }
+                let agents = self.agents.iter_after(after.as_ref().map(AgentName::as_str)).take(room);
+                left -= each(agents.map(|(name, _)| name.clone()), last, |name| {
+                    records.extend(self.agent_record(now, &name).map(Box::new).map(Record::Agent));
+                });
                 ImageCursor::Keys(None)
             }
             ImageCursor::Keys(last) => {
@@ -113,27 +112,33 @@ impl Board {
                 ImageCursor::Locks(Revision(0))
             }
             ImageCursor::Locks(last) => {
-                for (token, _) in self.locks.grants_from(last.0 + 1).take(room) {
-                    *last = Revision(token);
-                    left -= 1;
-                    records.extend(self.lock_record(now, Revision(token)).map(Record::Lock));
-                }
+                let tokens = self.locks.grants_from(last.0 + 1).map(|(token, _)| Revision(token));
+                left -= each(tokens.take(room), last, |token| {
+                    records.extend(self.lock_record(now, token).map(Record::Lock));
+                });
                 ImageCursor::Messages(Revision(0))
             }
             ImageCursor::Messages(last) => {
-                for (id, _) in self.inboxes.iter_after(*last).take(room) {
-                    *last = id;
-                    left -= 1;
-                    records.extend(self.records_of_message(now, id));
-                }
+                let ids = self.inboxes.iter_after(*last).map(|(id, _)| id).take(room);
+                left -= each(ids, last, |id| records.extend(self.records_of_message(now, id)));
                 ImageCursor::Tasks(Revision(0))
             }
             ImageCursor::Tasks(last) => {
-                for (id, _) in self.tasks.iter_after(*last).take(room) {
-                    *last = id;
-                    left -= 1;
-                    records.extend(self.records_of_task(now, id));
-                }
+                let ids = self.tasks.iter_after(*last).map(|(id, _)| id).take(room);
+                left -= each(ids, last, |id| records.extend(self.records_of_task(now, id)));
+                ImageCursor::Votes(Revision(0))
+            }
+            ImageCursor::Votes(last) => {
+                let ids = self.votes.iter_after(*last).map(|(id, _)| id).take(room);
+                left -= each(ids, last, |id| records.extend(self.records_of_vote(now, id)));
+                ImageCursor::Limiters(None)
+            }
+            ImageCursor::Limiters(last) => {
+                let after = last.take();
+                let names = self.limiters.after(after.as_ref()).map(|(name, _)| name.clone()).take(room);
+                left -= each(names, last, |name| {
+                    records.extend(self.limiter_record(now, &name).map(Record::Limiter));
+                });
                 ImageCursor::End
             }
             ImageCursor::End => return,
@@ -174,6 +179,13 @@ impl Board {
             Record::Task(record) => self.restore_task(*record),
             Record::TaskState(record) => self.restore_task_state(*record),
             Record::TaskEnded(id) => self.restore_task_ended(id),
+            Record::Vote(record) => self.restore_vote(record),
+            Record::Ballot(record) => self.restore_ballot(record),
+            Record::VoteEnded(id) => {
+                self.votes.restoring.remove(&id);
+            }
+            Record::Limiter(record) => self.restore_limiter(now, &record),
+            Record::LimiterEnded(name) => self.drop_limiter(&name),
         }
         Ok(())
     }
@@ -192,6 +204,7 @@ impl Board {
         }
         self.finish_restore_messages(now);
         self.finish_restore_tasks(now);
+        self.finish_restore_votes(now);
         self.finish_agents(now);
         self.finish_leaving(now);
         let orphans: Vec<Token> = self
@@ -282,7 +295,7 @@ impl Board {
 
     fn restore_agent(&mut self, now: Now, record: AgentRecord) {
         self.drop_restored_agent(&record.name);
-        let mut agent = Agent::new(record.ttl_ms, record.registered_at, past(now, record.last_seen_at));
+        let mut agent = Agent::new(record.ttl_ms, record.registered_at, now.past(record.last_seen_at));
         agent.live = record.live;
         agent.profile = Profile {
             role: record.role,
@@ -315,8 +328,13 @@ impl Board {
     }
 }
 
-/// A wall-clock time in the past on the clock that deadlines run on; that clock may have started later.
-fn past(now: Now, unix_ms: u64) -> Monotonic {
-    let ago_ms = now.unix_ms.saturating_sub(unix_ms);
-    Monotonic(now.monotonic.0.saturating_sub(ago_ms.saturating_mul(1000)))
+/// Adds each of these and notes the last one; gives how many there were.
+fn each<T: Clone, L: From<T>>(ids: impl Iterator<Item = T>, last: &mut L, mut add: impl FnMut(T)) -> usize {
+    let mut count = 0;
+    for id in ids {
+        *last = L::from(id.clone());
+        count += 1;
+        add(id);
+    }
+    count
 }

@@ -5,12 +5,15 @@
 
 mod delivery;
 mod listing;
+mod notice;
 mod posting;
 mod request;
 mod restore;
 mod taking;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use notice::Notice;
 
 use callboard_protocol::error::Error;
 use callboard_protocol::limits::{MESSAGE_TTL_MS_DEFAULT, RECEIVE_MAX};

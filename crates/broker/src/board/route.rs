@@ -52,25 +52,19 @@ impl Board {
             C::KvExpire(p) => A::KvExpire(self.kv_expire(call, &p)?),
             C::KvTxn(p) => A::KvTxn(self.kv_txn(call, p)?),
             C::KvWatch(p) => A::KvWatch(self.kv_watch(call, p)?),
-            C::LockAcquire(p) => {
-                return self.lock_acquire(call, p).map(|verdict| verdict.map(A::LockAcquire));
-            }
+            C::LockAcquire(p) => return Ok(self.lock_acquire(call, p)?.map(A::LockAcquire)),
             C::LockExtend(p) => A::LockExtend(self.lock_extend(call, &p)?),
             C::LockRelease(p) => A::LockRelease(self.lock_release(call, p)?),
             C::LockCheck(p) => A::LockCheck(self.lock_check(call, &p)?),
             C::LockList(p) => A::LockList(self.lock_list(call, &p)?),
             C::LockBreak(p) => A::LockBreak(self.lock_break(call, p)?),
             C::MessageSend(p) => A::MessageSend(self.message_send(call, p)?),
-            C::MessageReceive(p) => {
-                return self.message_receive(call, p).map(|verdict| verdict.map(A::MessageReceive));
-            }
+            C::MessageReceive(p) => return Ok(self.message_receive(call, p)?.map(A::MessageReceive)),
             C::MessageAck(p) => A::MessageAck(self.message_ack(call, p)?),
             C::MessageNack(p) => A::MessageNack(self.message_nack(call, &p)?),
             C::MessageExtend(p) => A::MessageExtend(self.message_extend(call, &p)?),
             C::MessageSubscribe(p) => A::MessageSubscribe(self.message_subscribe(call, p)?),
-            C::MessageRequest(p) => {
-                return self.message_request(call, p).map(|verdict| verdict.map(A::MessageRequest));
-            }
+            C::MessageRequest(p) => return Ok(self.message_request(call, p)?.map(A::MessageRequest)),
             C::MessageReply(p) => A::MessageReply(self.message_reply(call, p)?),
             C::MessageStatus(p) => A::MessageStatus(self.message_status(call, &p)?),
             C::MessageList(p) => A::MessageList(self.message_list(call, &p)?),
@@ -87,7 +81,7 @@ impl Board {
             C::AgentWatch(_) => A::AgentWatch(self.agent_watch(call)?),
             C::TaskCreate(p) => A::TaskCreate(self.task_create(call, p)?),
             C::TaskCreateMany(p) => A::TaskCreateMany(self.task_create_many(call, &p)?),
-            C::TaskClaim(p) => return self.task_claim(call, p).map(|verdict| verdict.map(A::TaskClaim)),
+            C::TaskClaim(p) => return Ok(self.task_claim(call, p)?.map(A::TaskClaim)),
             C::TaskExtend(p) => A::TaskExtend(self.task_extend(call, p)?),
             C::TaskComplete(p) => A::TaskComplete(self.task_complete(call, p)?),
             C::TaskFail(p) => A::TaskFail(self.task_fail(call, p)?),
@@ -101,8 +95,12 @@ impl Board {
             C::TaskNext(p) => A::TaskNext(self.task_next(call, &p)?),
             C::TaskGraph(p) => A::TaskGraph(self.task_graph(call, &p)?),
             C::TaskCounts(_) => A::TaskCounts(self.task_counts(call.now)),
-            C::TaskWait(p) => return self.task_wait(call, p).map(|verdict| verdict.map(A::TaskWait)),
+            C::TaskWait(p) => return Ok(self.task_wait(call, p)?.map(A::TaskWait)),
             C::TaskWatch(p) => A::TaskWatch(self.task_watch(call, p)?),
+            C::VoteOpen(p) => A::VoteOpen(self.vote_open(call, p)?),
+            C::VoteCast(p) => A::VoteCast(self.vote_cast(call, p)?),
+            C::VoteGet(p) => A::VoteGet(self.vote_get(call, &p)?),
+            C::LimiterTake(p) => return Ok(self.limiter_take(call, p)?.map(A::LimiterTake)),
             C::ServerTail(p) => A::ServerTail(self.server_tail(call, p)?),
         };
         Ok(Verdict::Done(answer))

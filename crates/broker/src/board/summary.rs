@@ -64,7 +64,7 @@ impl Board {
     }
 
     /// `namespace.clear`: everything goes but the revision counter and the sessions, with their agents. Gives how many
-    /// keys, locks, messages, tasks and agents went.
+    /// keys, locks, messages, tasks, votes and agents went.
     pub fn clear(&mut self, now: Now, by: Option<&AgentName>) -> usize {
         let keys: Vec<Key> =
             self.keyspace.range("", None, now.monotonic).map(|(key, _)| key.clone()).collect();
@@ -83,6 +83,8 @@ impl Board {
         }
         let messages = self.clear_messages();
         let tasks = self.clear_tasks(now, by);
+        let votes = self.clear_votes();
+        self.clear_limiters();
         let agents: Vec<AgentName> = self
             .agents
             .iter_after(None)
@@ -93,6 +95,6 @@ impl Board {
             self.leave(now, name, callboard_protocol::event::LeftWhy::Removed);
             self.drop_agent(now, name);
         }
-        keys.len() + tokens.len() + messages + tasks + agents.len()
+        keys.len() + tokens.len() + messages + tasks + votes + agents.len()
     }
 }

@@ -48,6 +48,8 @@ impl Board {
                 self.task_due(now);
             }
             Deadline::ForgetTaskDedupe(id) => self.forget_task_dedupe(id),
+            Deadline::Vote(id) => self.vote_due(now, id),
+            Deadline::Limiter(name) => self.serve_limiter(now, &name),
         }
     }
 
@@ -58,6 +60,7 @@ impl Board {
             Some(WaitKind::Request) => self.request_ran_out(now, id),
             Some(WaitKind::Claim) => self.claim_ran_out(id),
             Some(WaitKind::TaskEnd) => self.task_wait_ran_out(now, id),
+            Some(WaitKind::Limiter) => self.limiter_wait_ran_out(now, id),
             None => {}
         }
     }
@@ -81,6 +84,7 @@ impl Board {
             Some(WaitKind::Request) => self.withdraw_request(id),
             Some(WaitKind::Claim) => self.withdraw_claim(id),
             Some(WaitKind::TaskEnd) => self.withdraw_task_wait(id),
+            Some(WaitKind::Limiter) => self.withdraw_limiter_wait(id),
             None => {}
         }
     }

@@ -47,7 +47,9 @@ fn entity_id(kind: &str, entity: &Value) -> String {
         "lock" => text(&entity["lease"]["token"]),
         "delivery" => format!("{}:{}", entity["message"], text(&entity["agent"])),
         "task_state" => text(&entity["task"]),
-        "session" | "message" | "task" => text(&entity["id"]),
+        "ballot" => format!("{}:{}", entity["vote"], text(&entity["voter"])),
+        "limiter" => text(&entity["name"]),
+        "session" | "message" | "task" | "vote" => text(&entity["id"]),
         other => other.to_owned(),
     }
 }

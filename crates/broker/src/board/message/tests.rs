@@ -184,7 +184,12 @@ impl Scene {
                 | Record::LeavingEnded(_)
                 | Record::Task(_)
                 | Record::TaskState(_)
-                | Record::TaskEnded(_) => {}
+                | Record::TaskEnded(_)
+                | Record::Vote(_)
+                | Record::Ballot(_)
+                | Record::VoteEnded(_)
+                | Record::Limiter(_)
+                | Record::LimiterEnded(_) => {}
             }
         }
         self.board.finish_restore_messages(self.now);
