@@ -53,6 +53,7 @@ use crate::lock::LockTable;
 use crate::now::{Monotonic, Now};
 use crate::record::Record;
 use crate::session::{SessionId, Sessions};
+use crate::storm::Storms;
 use crate::task::Tasks;
 use crate::topics::Topics;
 use crate::vote::Votes;
@@ -142,6 +143,7 @@ pub struct Board {
     pub(crate) lock_grants: lock_grants::Grants,
     pub(crate) lock_waiters: lock_grants::Waiters,
     pub(crate) inboxes: Inboxes,
+    pub(crate) storms: Storms,
     pub(crate) topics: Topics,
     pub(crate) tasks: Tasks,
     pub(crate) votes: Votes,
@@ -170,6 +172,7 @@ impl Board {
             lock_grants: lock_grants::Grants::default(),
             lock_waiters: lock_grants::Waiters::default(),
             inboxes: Inboxes::default(),
+            storms: Storms::default(),
             topics: Topics::default(),
             tasks: Tasks::default(),
             votes: Votes::default(),
@@ -218,6 +221,7 @@ impl Board {
         self.keyspace.bytes()
             + self.history.bytes()
             + self.inboxes.bytes()
+            + self.storms.bytes()
             + self.lock_grants.bytes()
             + self.tasks.bytes()
             + self.votes.bytes()

@@ -16,6 +16,7 @@ pub mod now;
 pub mod page;
 pub mod record;
 pub mod session;
+pub mod storm;
 pub mod task;
 pub mod topics;
 pub mod vote;

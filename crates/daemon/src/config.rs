@@ -186,7 +186,7 @@ impl Config {
     }
 }
 
-/// Every limit is at least 1, and those that depend on each other fit. Taken apart, so that a new limit is not forgotten.
+/// Every limit is at least 1 but for those that 0 switches off, and those that depend on each other fit. Taken apart, so that a new limit is not forgotten.
 fn validate_limits(limits: &Limits) -> Result<(), ConfigError> {
     let &Limits {
         frame_bytes,
@@ -203,6 +203,8 @@ fn validate_limits(limits: &Limits) -> Result<(), ConfigError> {
         watch_history,
         watch_history_bytes,
         inbox_depth,
+        pair_messages_per_second: _,
+        thread_turns_per_minute: _,
         outbound_soft_bytes,
         outbound_soft_ms,
         outbound_hard_bytes,

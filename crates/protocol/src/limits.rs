@@ -138,6 +138,10 @@ pub struct Limits {
     pub watch_history_bytes: usize,
     /// Messages queued, delayed or leased in one inbox.
     pub inbox_depth: usize,
+    /// Messages from one agent to another within a second; 0: as many as they like.
+    pub pair_messages_per_second: usize,
+    /// Turns that two agents take in one thread within a minute, before one of them is stopped; 0: as many as they like.
+    pub thread_turns_per_minute: usize,
     /// Unsent output of one session above which it is slow, in bytes: 8 MiB.
     pub outbound_soft_bytes: usize,
     /// How long a session may stay slow before its events are dropped, in milliseconds: 10 s.
@@ -165,6 +169,8 @@ impl Default for Limits {
             watch_history: 10_000,
             watch_history_bytes: 64 << 20,
             inbox_depth: 10_000,
+            pair_messages_per_second: 0,
+            thread_turns_per_minute: 120,
             outbound_soft_bytes: 8 << 20,
             outbound_soft_ms: 10_000,
             outbound_hard_bytes: 32 << 20,

@@ -9,6 +9,7 @@ mod notice;
 mod posting;
 mod request;
 mod restore;
+mod storm;
 mod taking;
 #[cfg(test)]
 mod tests;
@@ -92,6 +93,7 @@ impl Board {
             priority: params.priority.unwrap_or_default(),
             sent_at: now.unix_ms,
         };
+        self.check_storm(now, &header, &recipients)?;
         let draft =
             Draft { delay_ms, dedupe_key: params.dedupe_key, ..Draft::new(header, params.payload, ttl_ms) };
         Ok(self.post(now, draft, &recipients))

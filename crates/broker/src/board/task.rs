@@ -24,10 +24,11 @@ use callboard_protocol::names::{AgentName, Label};
 use callboard_protocol::revision::{Revision, TaskId};
 use callboard_protocol::scalar::Scalar;
 
-use crate::board::{Board, invalid_params, not_found};
+use crate::board::{Board, invalid_params, limit_exceeded, not_found};
 use crate::deadlines::Deadline;
 use crate::effects::PushClass;
 use crate::now::{Monotonic, Now};
+use crate::page::ENVELOPE_BYTES;
 use crate::task::entry::Finish;
 use crate::task::{Standing, Task};
 
@@ -203,6 +204,20 @@ impl Board {
 
     fn one_task(&self, now: Now, id: TaskId) -> Result<One, Error> {
         self.view_task(now, id).map(|task| One { task }).ok_or_else(|| no_task(id))
+    }
+
+    /// Refuses a task that would be too long for any answer.
+    fn check_task_fits(&self, used: usize) -> Result<(), Error> {
+        let max = self.config.limits.frame_bytes;
+        if used + ENVELOPE_BYTES <= max {
+            return Ok(());
+        }
+        Err(limit_exceeded(
+            "frame_bytes",
+            used,
+            max,
+            "the task would be longer than a frame: store it in a file",
+        ))
     }
 
     /// Refuses what can't be done with a task in its status.

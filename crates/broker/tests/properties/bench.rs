@@ -1,6 +1,8 @@
 //! A board with its time, driven by JSON as a client would.
 
-use callboard_broker::{Board, BoardConfig, Monotonic, Now, OpenSession, Outcome, Outgoing, SessionId};
+use callboard_broker::{
+    Board, BoardConfig, ImageCursor, Monotonic, Now, OpenSession, Outcome, Outgoing, Record, SessionId,
+};
 use callboard_protocol::error::Error;
 use callboard_protocol::id::RequestId;
 use callboard_protocol::limits::Limits;
@@ -30,6 +32,8 @@ pub struct Bench {
     pub now_ms: u64,
     sessions: u64,
     events: Vec<Event>,
+    /// All change records so far, in order.
+    pub records: Vec<Record>,
     /// Answers to requests that waited, by the request's id, since they were last asked for.
     pub replies: Vec<(i64, Result<Value, String>)>,
     /// Sessions that ended since they were last asked for.
@@ -45,6 +49,7 @@ impl Bench {
             now_ms: 0,
             sessions: 0,
             events: Vec::new(),
+            records: Vec::new(),
             replies: Vec::new(),
             ended: Vec::new(),
         }
@@ -53,6 +58,27 @@ impl Bench {
     /// The moment.
     pub fn now(&self) -> Now {
         Now { monotonic: Monotonic(self.now_ms * 1000), unix_ms: self.now_ms }
+    }
+
+    /// A board that another one's records bring back, at the same moment.
+    pub fn restored(&self, records: Vec<Record>) -> Self {
+        let mut board = Board::restoring(BoardConfig::default(), Revision(0));
+        for record in records {
+            board.restore(self.now(), record).unwrap();
+        }
+        board.finish_restore(self.now());
+        board.take_effects();
+        Self { board, now_ms: self.now_ms, sessions: self.sessions, ..Self::new(Limits::default()) }
+    }
+
+    /// What a snapshot taken now holds.
+    pub fn image(&self) -> Vec<Record> {
+        let mut cursor = ImageCursor::default();
+        let mut records = Vec::new();
+        while cursor != ImageCursor::End {
+            records.extend(self.board.image_slice(self.now(), &mut cursor, 3));
+        }
+        records
     }
 
     /// Opens a session that can be resumed with [`Bench::resume`].
@@ -138,7 +164,9 @@ impl Bench {
     }
 
     fn collect(&mut self) {
-        for output in self.board.take_effects().outputs {
+        let effects = self.board.take_effects();
+        self.records.extend(effects.records);
+        for output in effects.outputs {
             let session = output.session;
             match output.what {
                 Outgoing::Push { subscription, body, .. } => self.events.push(Event {

@@ -337,4 +337,39 @@ proptest! {
             scene.check();
         }
     }
+
+    #[test]
+    fn records_and_images_bring_back_every_task_and_the_order_of_claims(
+        steps in prop::collection::vec(step(), 1..60),
+    ) {
+        let mut scene = Scene::new();
+        for step in &steps {
+            scene.step(step);
+            scene.check();
+        }
+        let mut boards = [scene.bench.restored(scene.bench.records.clone()), scene.bench.restored(scene.bench.image())];
+        let expected = rest(&mut scene.bench, scene.sessions[1]);
+        for bench in &mut boards {
+            prop_assert_eq!(&rest(bench, scene.sessions[1]), &expected);
+        }
+    }
+}
+
+/// All that is there, and who would get what: but for the ends of leases, which a restart moves.
+fn rest(bench: &mut Bench, session: SessionId) -> Vec<Value> {
+    let mut listed = bench.call(session, "task.list", &json!({"limit": 1000})).unwrap();
+    for row in listed["tasks"].as_array_mut().unwrap() {
+        row["expires_at"] = Value::Null;
+    }
+    let mut all = vec![
+        listed,
+        bench.call(session, "agent.get", &json!({"name": "ann"})).unwrap()["agent"]["claimed"].take(),
+    ];
+    loop {
+        let claimed = bench.call(session, "task.claim", &json!({})).unwrap();
+        if claimed["task"].is_null() {
+            return all;
+        }
+        all.push(claimed["task"]["id"].clone());
+    }
 }

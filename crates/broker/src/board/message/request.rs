@@ -47,7 +47,6 @@ impl Board {
         self.check_memory()?;
         self.make_inbox_room(now, std::slice::from_ref(&target))?;
         let timeout_ms = params.timeout_ms.map_or(REQUEST_TIMEOUT_MS_DEFAULT, WaitMs::get);
-        let wait = self.start_wait(call, WaitKind::Request, timeout_ms)?;
         let header = Header {
             reply_to: Some(from.clone()),
             from: Some(from),
@@ -60,6 +59,8 @@ impl Board {
             priority: Priority::default(),
             sent_at: now.unix_ms,
         };
+        self.check_storm(now, &header, std::slice::from_ref(&target))?;
+        let wait = self.start_wait(call, WaitKind::Request, timeout_ms)?;
         let draft =
             Draft { waiter: Some(wait), ..Draft::new(header, params.payload, MESSAGE_TTL_MS_DEFAULT) };
         let sent = self.post(now, draft, &[target]);
@@ -95,6 +96,7 @@ impl Board {
             Some(wait) => self.hand_over_reply(now, wait, question, &asker, draft),
             None => {
                 self.make_inbox_room(now, std::slice::from_ref(&asker))?;
+                self.check_storm(now, &draft.header, std::slice::from_ref(&asker))?;
                 self.post(now, draft, &[asker]).id
             }
         };

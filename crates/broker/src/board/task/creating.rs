@@ -188,7 +188,7 @@ impl Board {
         let max = self.config.limits.frame_bytes;
         let there = ids.iter().filter_map(|id| self.tasks.find(*id));
         let used: usize = there.chain(new.iter().map(|(_, task)| task)).map(Task::wire_bytes).sum();
-        if ids.len() == 1 || used + ENVELOPE_BYTES <= max {
+        if used + ENVELOPE_BYTES <= max {
             return Ok(());
         }
         Err(limit_exceeded(

@@ -106,13 +106,11 @@ impl Board {
 
     /// `namespace.clear`: every task goes; open ones are called off first. Gives how many.
     pub(crate) fn clear_tasks(&mut self, now: Now, by: Option<&AgentName>) -> usize {
-        let ids: Vec<TaskId> = self.tasks.iter_after(TaskId::default()).map(|(id, _)| id).collect();
-        for id in ids
-            .iter()
-            .filter(|id| self.tasks.find(**id).is_some_and(|task| !task.standing.is_finished()))
-            .copied()
-            .collect::<Vec<_>>()
-        {
+        let tasks = || self.tasks.iter_after(TaskId::default());
+        let ids: Vec<TaskId> = tasks().map(|(id, _)| id).collect();
+        let open: Vec<TaskId> =
+            tasks().filter(|(_, task)| !task.standing.is_finished()).map(|(id, _)| id).collect();
+        for id in open {
             self.cancel_task(now, id, by);
         }
         for id in &ids {

@@ -1,6 +1,7 @@
 //! The verbs of a task's holder, and what becomes of a claim that lapses.
 
 use callboard_protocol::error::{Error, ErrorKind};
+use callboard_protocol::json::Json;
 use callboard_protocol::limits::TASK_BACKOFF_MS_DEFAULT;
 use callboard_protocol::methods::message::Stale;
 use callboard_protocol::methods::task::{Complete, Extend, Fail, One, Release, Why};
@@ -8,13 +9,13 @@ use callboard_protocol::names::AgentName;
 use callboard_protocol::params::TtlMs;
 use callboard_protocol::revision::{TaskId, Token};
 
-use super::{Touched, finished, unblocked};
+use super::{Touched, finished, no_task, unblocked};
 use crate::board::{Board, Call, check_text};
 use crate::lease::stale_token;
 use crate::now::Now;
-use crate::task::Standing;
 use crate::task::backoff::{FREE_RELEASES, backoff_ms};
 use crate::task::entry::Finish;
+use crate::task::{Standing, Task};
 
 impl Board {
     /// The task under a live claim of the caller's, and the caller.
@@ -33,11 +34,23 @@ impl Board {
         Err(Error::new(ErrorKind::NotOwner, message).with("assignee", holder))
     }
 
+    /// Refuses a value in the place of the one before, if the task then was longer than a frame.
+    fn check_growth(
+        &self,
+        id: TaskId,
+        before: fn(&Task) -> Option<&Json>,
+        after: &Json,
+    ) -> Result<(), Error> {
+        let task = self.tasks.find(id).ok_or_else(|| no_task(id))?;
+        self.check_task_fits(task.wire_bytes() - before(task).map_or(0, Json::len) + after.len())
+    }
+
     pub(crate) fn task_extend(&mut self, call: &Call, params: Extend) -> Result<One, Error> {
         check_text("note", params.note.as_ref())?;
         let (id, agent) = self.own_claim(call, params.token)?;
-        if params.checkpoint.is_some() {
+        if let Some(checkpoint) = &params.checkpoint {
             self.check_memory()?;
+            self.check_growth(id, |task| task.checkpoint.as_ref(), checkpoint)?;
         }
         let tells = params.checkpoint.is_some() || params.progress.is_some() || params.note.is_some();
         let own = self.leases.find(params.token).and_then(|lease| lease.ttl_ms);
@@ -65,6 +78,9 @@ impl Board {
     pub(crate) fn task_complete(&mut self, call: &Call, params: Complete) -> Result<One, Error> {
         let (id, agent) = self.own_claim(call, params.token)?;
         let now = call.now;
+        if let Some(result) = &params.result {
+            self.check_growth(id, |task| task.result.as_ref(), result)?;
+        }
         self.leases.end(&mut self.deadlines, params.token, Stale::Released);
         self.change_task(now, id, Touched::All, |task, revision| {
             task.standing = if task.review {
