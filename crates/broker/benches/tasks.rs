@@ -14,17 +14,11 @@ use callboard_protocol::revision::Revision;
 use callboard_protocol::{Json, RequestId};
 
 const TASKS: usize = 100_000;
+const DEPENDENTS: usize = 10_000;
 const SESSION: SessionId = SessionId(1);
 
 fn main() {
-    let mut board = Board::new(BoardConfig::default(), Revision(0));
-    let open = OpenSession {
-        id: SESSION,
-        resume_token: None,
-        agent: AgentName::new("worker").ok(),
-        client: session::Program::default(),
-    };
-    let Ok(_) = board.open_session(now(0), open) else { return };
+    let Some(mut board) = board() else { return };
     let before = resident_bytes();
     let tags: Vec<Label> = (0..100).filter_map(|tag| Label::new(&format!("tag-{tag}")).ok()).collect();
     let mut creates = Vec::new();
@@ -52,13 +46,41 @@ fn main() {
     }
     report("claim", claims);
     report("complete", completes);
+    cascade();
+}
+
+/// One task that fails with many that depend on it.
+fn cascade() {
+    let Some(mut board) = board() else { return };
+    let first = BoardCommand::TaskCreate(new_task(0, &[]));
+    let Some(BoardAnswer::TaskCreate(created)) = timed(&mut board, 0, first).1 else { return };
+    for number in 0..DEPENDENTS {
+        let task = task::Create { depends_on: Some(vec![created.task.id]), ..new_task(number, &[]) };
+        timed(&mut board, 1, BoardCommand::TaskCreate(task));
+    }
+    let cancel = BoardCommand::TaskCancel(task::Cancel { id: created.task.id });
+    let (took, _) = timed(&mut board, 2, cancel);
+    println!("a failure that fails {DEPENDENTS} others: {took:?}");
+}
+
+/// A board with one worker.
+fn board() -> Option<Board> {
+    let mut board = Board::new(BoardConfig::default(), Revision(0));
+    let open = OpenSession {
+        id: SESSION,
+        resume_token: None,
+        agent: AgentName::new("worker").ok(),
+        client: session::Program::default(),
+    };
+    board.open_session(now(0), open).ok()?;
+    Some(board)
 }
 
 /// Tasks that all have one tag of a hundred and the next one too.
 fn new_task(number: usize, tags: &[Label]) -> task::Create {
     task::Create {
         title: format!("task number {number}"),
-        tags: Some(vec![tags[number % 100].clone(), tags[(number + 1) % 100].clone()]),
+        tags: (!tags.is_empty()).then(|| vec![tags[number % 100].clone(), tags[(number + 1) % 100].clone()]),
         description: None,
         payload: None,
         priority: None,
