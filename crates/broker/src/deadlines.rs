@@ -45,6 +45,8 @@ pub enum Deadline {
     Feed(SessionId),
     /// Something happens to the task that comes first: ready after a delay, lapsed, forgotten.
     Tasks,
+    /// The ends of tasks go on to their dependents where one slice ended.
+    SpreadTasks,
     /// A task's dedupe key is forgotten.
     ForgetTaskDedupe(TaskId),
     /// A vote closes, or a closed one is forgotten.

@@ -47,6 +47,7 @@ impl Board {
                 self.tasks.scheduled = None;
                 self.task_due(now);
             }
+            Deadline::SpreadTasks => self.spread_on(now),
             Deadline::ForgetTaskDedupe(id) => self.forget_task_dedupe(id),
             Deadline::Vote(id) => self.vote_due(now, id),
             Deadline::Limiter(name) => self.serve_limiter(now, &name),

@@ -56,7 +56,9 @@ pub fn connected(tasks: &Tasks, root: TaskId) -> BTreeSet<TaskId> {
     let mut left = vec![root];
     while let Some(id) = left.pop() {
         let dependencies = tasks.find(id).into_iter().flat_map(|task| task.depends_on.iter().copied());
-        let around = dependencies.chain(tasks.dependents(id)).chain(tasks.children(id, TaskId::default()));
+        let around = dependencies
+            .chain(tasks.dependents(id, TaskId::default()))
+            .chain(tasks.children(id, TaskId::default()));
         for id in around {
             if tasks.find(id).is_some() && found.insert(id) {
                 left.push(id);

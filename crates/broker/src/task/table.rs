@@ -48,6 +48,8 @@ pub struct Tasks {
     bytes: usize,
     /// When the board's deadline for tasks is set.
     pub scheduled: Option<Monotonic>,
+    /// Finished tasks whose dependents are still to be looked at, each after an id.
+    pub spreading: Vec<(TaskId, TaskId)>,
     /// The first task of each dedupe key, and until when it is given again.
     pub dedupes: BTreeMap<DedupePlace, (TaskId, Monotonic)>,
     /// The claims that wait.
@@ -125,9 +127,9 @@ impl Tasks {
         self.by_parent.range((parent, next(after))..=(parent, Revision(u64::MAX))).map(|(_, id)| *id)
     }
 
-    /// The tasks that depend on a task, in order.
-    pub fn dependents(&self, id: TaskId) -> impl Iterator<Item = TaskId> + '_ {
-        self.dependents.range((id, Revision(0))..=(id, Revision(u64::MAX))).map(|(_, dependent)| *dependent)
+    /// The tasks that depend on a task, after an id, in order.
+    pub fn dependents(&self, id: TaskId, after: TaskId) -> impl Iterator<Item = TaskId> + '_ {
+        self.dependents.range((id, next(after))..=(id, Revision(u64::MAX))).map(|(_, dependent)| *dependent)
     }
 
     /// The ready tasks of a role (`None`: those for anybody), first those that go first; of several tags only the
@@ -168,7 +170,7 @@ impl Tasks {
     /// Adds a task. Those that it depends on and that depend on it may come later.
     pub fn insert(&mut self, id: TaskId, mut task: Task) {
         let is_open = |id: &TaskId| self.find(*id).is_some_and(|task| !task.standing.is_finished());
-        let open_dependents = self.dependents(id).filter(is_open).count();
+        let open_dependents = self.dependents(id, TaskId::default()).filter(is_open).count();
         task.open_dependents = u32::try_from(open_dependents).unwrap_or(u32::MAX);
         if let Some(parent) = task.parent {
             self.by_parent.insert((parent, id));

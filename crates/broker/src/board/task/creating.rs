@@ -213,7 +213,7 @@ impl Board {
         let mut left: Vec<TaskId> = ids.clone();
         while let Some(id) = left.pop() {
             if self.unblock(now, id, id).is_some_and(Standing::is_finished) {
-                left.extend(self.tasks.dependents(id));
+                left.extend(self.tasks.dependents(id, TaskId::default()));
             }
         }
         while self.tasks.len() > self.config.limits.tasks

@@ -9,10 +9,19 @@ use callboard_protocol::revision::{Revision, TaskId};
 
 use super::{Touched, finished, unblocked};
 use crate::board::Board;
-use crate::now::Now;
+use crate::deadlines::Deadline;
+use crate::now::{Monotonic, Now};
 use crate::record::Record;
 use crate::task::entry::Finish;
 use crate::task::{Standing, Task};
+
+/// How many dependents are looked at before anybody else gets the board: below a millisecond.
+const SPREAD_AT_ONCE: usize = 256;
+
+/// A moment later, so that a call that works off what is due does not go on at once.
+fn soon(now: Now) -> Monotonic {
+    Monotonic(now.monotonic.0 + 1)
+}
 
 impl Board {
     /// Whether a task still has to wait for another one.
@@ -73,27 +82,58 @@ impl Board {
         Some(standing)
     }
 
-    /// A task may be finished: those that waited for it go on or fail, and those that waited for these.
+    /// A task may be finished: those that waited for it go on or fail, and those that waited for these. The first ones do
+    /// at once, the rest in slices; until their turn comes they stay blocked.
     pub(super) fn propagate(&mut self, now: Now, id: TaskId) {
-        let mut left = vec![id];
-        while let Some(id) = left.pop() {
+        let mut left = vec![(id, TaskId::default())];
+        self.spread(now, &mut left);
+        if !left.is_empty() {
+            self.tasks.spreading.append(&mut left);
+            self.deadlines.set(soon(now), Deadline::SpreadTasks);
+        }
+    }
+
+    /// Goes on with what is left.
+    pub(crate) fn spread_on(&mut self, now: Now) {
+        let mut left = std::mem::take(&mut self.tasks.spreading);
+        self.spread(now, &mut left);
+        if !left.is_empty() {
+            self.deadlines.set(soon(now), Deadline::SpreadTasks);
+        }
+        self.tasks.spreading = left;
+        self.finish_tasks(now);
+    }
+
+    /// Looks at the dependents of finished tasks, each from a place on; what is left stays in the list.
+    fn spread(&mut self, now: Now, left: &mut Vec<(TaskId, TaskId)>) {
+        let mut looks = SPREAD_AT_ONCE;
+        while looks > 0
+            && let Some((id, after)) = left.pop()
+        {
             if self.is_open(id) {
                 continue;
             }
-            let dependents: Vec<TaskId> = self.tasks.dependents(id).collect();
+            let dependents: Vec<TaskId> = self.tasks.dependents(id, after).take(looks).collect();
+            looks -= dependents.len();
+            if let Some(last) = dependents.last().filter(|_| looks == 0) {
+                left.push((id, *last));
+            }
             for dependent in dependents {
-                let revision = Revision(self.revision.0 + 1);
-                let Some(standing) = self.unblock(now, dependent, revision) else {
-                    continue;
-                };
-                self.change_task(now, dependent, Touched::State, |_, _| {});
-                let action = if standing.is_finished() { "failed" } else { "ready" };
-                self.tell_task(now, dependent, action, None);
-                if standing.is_finished() {
-                    left.push(dependent);
+                if self.move_on(now, dependent) {
+                    left.push((dependent, TaskId::default()));
                 }
             }
         }
+    }
+
+    /// Moves a blocked task on, if its dependencies let it; whether that finished it.
+    fn move_on(&mut self, now: Now, id: TaskId) -> bool {
+        let Some(standing) = self.unblock(now, id, Revision(self.revision.0 + 1)) else {
+            return false;
+        };
+        self.change_task(now, id, Touched::State, |_, _| {});
+        self.tell_task(now, id, if standing.is_finished() { "failed" } else { "ready" }, None);
+        standing.is_finished()
     }
 
     /// A finished task goes.

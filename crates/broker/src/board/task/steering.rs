@@ -106,7 +106,7 @@ impl Board {
 
     /// The tasks that failed because of one that starts anew, and nothing else stands in the way of.
     fn failed_with(&self, id: TaskId) -> Vec<TaskId> {
-        let dependents = self.tasks.dependents(id);
+        let dependents = self.tasks.dependents(id, TaskId::default());
         let revived = dependents.filter(|dependent| {
             self.tasks.find(*dependent).is_some_and(|task| {
                 task.status() == Status::Failed
