@@ -13,8 +13,7 @@ pub(crate) use unstored::lost_error;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io::{self, Write as _};
-use std::os::fd::AsFd;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -29,7 +28,7 @@ use tokio::time::Sleep;
 
 use self::unstored::UnstoredReply;
 use crate::host::Host;
-use crate::listener::{PeerIdentity, Stream, hung_up, is_hung_up};
+use crate::listener::{MAY_CLOSE_FIRST, PeerIdentity, Stream, hung_up, is_hung_up, say_and_close};
 use crate::outbox::{ConnectionId, encode_response};
 use crate::seats::Seat;
 use crate::store::Position;
@@ -63,7 +62,8 @@ enum Phase {
     Closing,
     /// After a fatal error: it is being written, input is dropped.
     Failing,
-    /// It is written: input is dropped for a while, so that it arrives.
+    /// The last words are written: input is dropped for a while, so that they arrive; after a fatal error, and wherever a
+    /// close takes away what the peer has not read yet.
     Lingering,
     /// Over.
     Closed,
@@ -241,7 +241,7 @@ impl Connection {
             self.hung_up();
             return;
         }
-        match hung_up(self.stream.as_fd()) {
+        match hung_up(&self.stream) {
             Ok(hang_up) => self.hang_up = Some(Box::pin(hang_up)),
             Err(error) => {
                 tracing::warn!(%error, "a hang-up will only be noticed by writing");
@@ -277,8 +277,8 @@ impl Connection {
             Phase::HalfClosed if is_flushed && self.input.is_empty() && !has_waiting => {
                 self.phase = Phase::Closed;
             }
-            Phase::Closing if is_flushed => self.phase = Phase::Closed,
-            Phase::Failing if is_flushed => self.start_linger(context),
+            Phase::Closing if is_flushed && MAY_CLOSE_FIRST => self.phase = Phase::Closed,
+            Phase::Closing | Phase::Failing if is_flushed => self.start_linger(context),
             Phase::Open
             | Phase::HalfClosed
             | Phase::Closing
@@ -300,6 +300,8 @@ impl Connection {
         let _ = deadline.as_mut().poll(context);
         self.deadline = Some(deadline);
         self.phase = Phase::Lingering;
+        // Input is of interest again.
+        context.waker().wake_by_ref();
     }
 
     fn has_waiting(&self) -> bool {
@@ -335,7 +337,5 @@ pub(crate) fn refuse(stream: Stream, used: usize, max: usize) {
         .with("max", max);
     let mut line = Vec::new();
     encode_response::<()>(Framing::LineDelimited, None, Err(&error), &mut line);
-    // Not through the runtime, which takes a socket for full until it has heard of it. A fresh socket's buffer takes a
-    // line; a client that is gone misses nothing.
-    let _ = stream.into_std().and_then(|mut stream| stream.write_all(&line));
+    say_and_close(stream, &line);
 }

@@ -1,7 +1,7 @@
 //! The home: the one directory of a user's daemon, and where its socket is.
 //!
 //! Invariant: a daemon and its clients come to the same place from the same environment: `CALLBOARD_HOME`, else
-//! `.callboard` in the user's home; nothing that differs between shells, services and cron. What is in the home belongs
+//! `.callboard` in the user's home (Windows: `callboard` in `%LOCALAPPDATA%`); nothing that differs between shells, services and cron. What is in the home belongs
 //! to `config`, `instance`, `listener` and `store`.
 
 use std::ffi::OsString;
@@ -15,9 +15,11 @@ use crate::files::{DirectoryError, PrivateDirectory, Volume};
 pub const HOME_VARIABLE: &str = "CALLBOARD_HOME";
 /// The variable that names the socket.
 pub const SOCKET_VARIABLE: &str = "CALLBOARD_SOCKET";
-/// The home's name in the user's home.
-const HOME_NAME: &str = ".callboard";
+/// The variable that names the folder around the default home, and the default home's name in it.
+const DEFAULT_HOME: (&str, &str) =
+    if cfg!(windows) { ("LOCALAPPDATA", "callboard") } else { ("HOME", ".callboard") };
 /// The socket's name in the home.
+#[cfg(unix)]
 const SOCKET_NAME: &str = "callboard.sock";
 /// The name of the store's directory in the home.
 const STORE_NAME: &str = "store";
@@ -37,9 +39,14 @@ pub fn process_environment(variable: &str) -> Option<OsString> {
 pub enum HomeError {
     /// Neither variable says where it should be.
     #[error(
-        "find the home: neither CALLBOARD_HOME nor HOME is set; set CALLBOARD_HOME to a directory of yours"
+        "find the home: neither CALLBOARD_HOME nor {} is set; set CALLBOARD_HOME to a directory of yours",
+        DEFAULT_HOME.0
     )]
     Unknown,
+    /// The system does not say who the user is, after whom the pipe is called.
+    #[cfg(windows)]
+    #[error("name the pipe of the home: {0}; set CALLBOARD_SOCKET to the name of a pipe")]
+    Pipe(io::Error),
     /// The path is relative, and the present directory is gone.
     #[error("find the home {}: {source}; set CALLBOARD_HOME to an absolute path", path.display())]
     Relative {
@@ -53,33 +60,49 @@ pub enum HomeError {
     Directory(#[from] DirectoryError),
 }
 
-/// Where the home is: `flag`, else `CALLBOARD_HOME`, else `~/.callboard`; always absolute.
+/// Where the home is: `flag`, else `CALLBOARD_HOME`, else `~/.callboard` (Windows: `%LOCALAPPDATA%\callboard`);
+/// always absolute.
 ///
 /// # Errors
 /// [`HomeError::Unknown`] when nothing says where, [`HomeError::Relative`] when a relative path leads nowhere.
 pub fn resolve(flag: Option<&Path>, environment: Environment<'_>) -> Result<PathBuf, HomeError> {
-    let path = match (flag, environment(HOME_VARIABLE), environment("HOME")) {
-        (Some(path), _, _) => path.to_owned(),
-        (None, Some(path), _) => PathBuf::from(path),
-        (None, None, Some(user)) => PathBuf::from(user).join(HOME_NAME),
-        (None, None, None) => return Err(HomeError::Unknown),
-    };
+    let named = flag.map(Path::to_owned).or_else(|| environment(HOME_VARIABLE).map(PathBuf::from));
+    let path = named.or_else(|| default_home(environment)).ok_or(HomeError::Unknown)?;
     std::path::absolute(&path).map_err(|source| HomeError::Relative { path, source })
+}
+
+fn default_home(environment: Environment<'_>) -> Option<PathBuf> {
+    let (variable, name) = DEFAULT_HOME;
+    environment(variable).map(|folder| PathBuf::from(folder).join(name))
+}
+
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "on other systems it can fail")]
+fn socket_of(directory: &PrivateDirectory) -> Result<PathBuf, HomeError> {
+    Ok(directory.join(SOCKET_NAME))
+}
+
+#[cfg(windows)]
+fn socket_of(directory: &PrivateDirectory) -> Result<PathBuf, HomeError> {
+    let default_home = default_home(&process_environment);
+    callboard_windows::pipe::of_home(directory.path(), default_home.as_deref()).map_err(HomeError::Pipe)
 }
 
 /// The opened home.
 #[derive(Debug)]
 pub struct Home {
     directory: Arc<PrivateDirectory>,
+    socket: PathBuf,
 }
 
 impl Home {
-    /// Opens the home at `path` (see [`resolve`]), and creates it with mode 0700 when it is missing.
+    /// Opens the home at `path` (see [`resolve`]), and creates it for the user alone when it is missing.
     ///
     /// # Errors
     /// [`HomeError::Directory`] when it is a symbolic link or no directory, not ours, or open to writes of others.
     pub fn open(path: &Path) -> Result<Self, HomeError> {
-        Ok(Self { directory: Arc::new(PrivateDirectory::open(path)?) })
+        let directory = Arc::new(PrivateDirectory::open(path)?);
+        Ok(Self { socket: socket_of(&directory)?, directory })
     }
 
     /// Where it is.
@@ -97,7 +120,7 @@ impl Home {
     /// Where the socket is when nothing else is said.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.directory.join(SOCKET_NAME)
+        self.socket.clone()
     }
 
     /// The files in it.
@@ -129,15 +152,16 @@ mod tests {
 
     #[test]
     fn a_flag_goes_before_the_variable_and_the_variable_before_the_users_home() {
+        let (variable, name) = DEFAULT_HOME;
+        let folder = std::env::temp_dir();
+        let user = |name: &str| (name == variable).then(|| folder.clone().into_os_string());
         let both = |name: &str| match name {
-            "CALLBOARD_HOME" => Some(OsString::from("/board")),
-            "HOME" => Some(OsString::from("/users/ada")),
-            _ => None,
+            "CALLBOARD_HOME" => Some(folder.join("board").into_os_string()),
+            other => user(other),
         };
-        let user = |name: &str| (name == "HOME").then(|| OsString::from("/users/ada"));
-        assert_eq!(resolve(Some(Path::new("/flag")), &both).unwrap(), Path::new("/flag"));
-        assert_eq!(resolve(None, &both).unwrap(), Path::new("/board"));
-        assert_eq!(resolve(None, &user).unwrap(), Path::new("/users/ada/.callboard"));
+        assert_eq!(resolve(Some(&folder.join("flag")), &both).unwrap(), folder.join("flag"));
+        assert_eq!(resolve(None, &both).unwrap(), folder.join("board"));
+        assert_eq!(resolve(None, &user).unwrap(), folder.join(name));
         assert!(resolve(Some(Path::new("here")), &both).unwrap().is_absolute());
         assert!(matches!(resolve(None, &|_| None), Err(HomeError::Unknown)));
     }
@@ -146,6 +170,7 @@ mod tests {
     fn the_home_and_its_store_are_created() {
         let above = tempfile::tempdir().unwrap();
         let home = Home::open(&above.path().join("home")).unwrap();
+        #[cfg(unix)]
         assert_eq!(home.socket(), above.path().join("home/callboard.sock"));
         assert!(home.open_store().unwrap().path().is_dir());
         home.log_tightening();

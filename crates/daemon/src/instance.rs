@@ -9,7 +9,7 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::files::{DirectoryError, FileIdentity, check_shared_directory, private_options};
+use crate::files::{DirectoryError, is_named, lock_note, lock_options};
 use crate::home::Home;
 
 /// The lock's name in the home.
@@ -77,16 +77,7 @@ impl Instance {
     /// [`InstanceError::Taken`] carries the pid of the daemon that is there already.
     pub fn acquire(home: &Home, socket: &Path) -> Result<Self, InstanceError> {
         let home_lock = Lock::acquire(home.join(LOCK_NAME))?;
-        let socket_lock = match socket.parent() {
-            Some(directory) if directory != home.path() => {
-                check_shared_directory(directory)?;
-                let mut beside = socket.as_os_str().to_owned();
-                beside.push(".lock");
-                Some(Lock::acquire(beside.into())?)
-            }
-            Some(_) | None => None,
-        };
-        Ok(Self { home: home_lock, socket: socket_lock })
+        Ok(Self { home: home_lock, socket: lock_socket(home, socket)? })
     }
 
     /// Whether the lock files are still those that the next daemon would try to lock. Once somebody deleted them, this
@@ -97,26 +88,48 @@ impl Instance {
     }
 }
 
+#[cfg(unix)]
+fn lock_socket(home: &Home, socket: &Path) -> Result<Option<Lock>, InstanceError> {
+    let elsewhere = socket.parent().filter(|directory| *directory != home.path());
+    let Some(directory) = elsewhere else {
+        return Ok(None);
+    };
+    crate::files::check_shared_directory(directory)?;
+    let mut beside = socket.as_os_str().to_owned();
+    beside.push(".lock");
+    Lock::acquire(beside.into()).map(Some)
+}
+
+/// A pipe lies in no directory. That nobody else serves its name is for the system to see when the pipe is made.
+#[cfg(windows)]
+#[expect(clippy::unnecessary_wraps, reason = "on other systems there is a lock")]
+fn lock_socket(_home: &Home, _socket: &Path) -> Result<Option<Lock>, InstanceError> {
+    Ok(None)
+}
+
 #[derive(Debug)]
 struct Lock {
     path: PathBuf,
     file: File,
+    /// Where others read the pid.
+    note: File,
 }
 
 impl Lock {
     fn acquire(path: PathBuf) -> Result<Self, InstanceError> {
         for _ in 0..OPENS_MAX {
-            let opened = private_options().read(true).write(true).create(true).open(&path);
-            let file = opened.map_err(|source| InstanceError::Io { path: path.clone(), source })?;
+            let opened = lock_options().read(true).write(true).create(true).open(&path);
+            let opened = opened.and_then(|file| lock_note(&file, &path).map(|note| (file, note)));
+            let (file, note) = opened.map_err(|source| InstanceError::Io { path: path.clone(), source })?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(std::fs::TryLockError::WouldBlock) => {
-                    let pid = wait_for_pid(file);
+                    let pid = wait_for_pid(note);
                     return Err(InstanceError::Taken { path, pid });
                 }
                 Err(std::fs::TryLockError::Error(source)) => return Err(InstanceError::Io { path, source }),
             }
-            let mut lock = Self { path: path.clone(), file };
+            let mut lock = Self { path: path.clone(), file, note };
             if lock.is_current() {
                 lock.write_pid().map_err(|source| InstanceError::Io { path, source })?;
                 return Ok(lock);
@@ -126,24 +139,20 @@ impl Lock {
     }
 
     fn is_current(&self) -> bool {
-        let locked = self.file.metadata().map(|metadata| FileIdentity::of(&metadata));
-        match (locked, FileIdentity::at(&self.path)) {
-            (Ok(locked), Ok(Some(named))) => locked == named,
-            (Ok(_) | Err(_), Ok(_) | Err(_)) => false,
-        }
+        is_named(&self.file, &self.path)
     }
 
     fn write_pid(&mut self) -> io::Result<()> {
-        self.file.set_len(0)?;
-        self.file.write_all(format!("{}\n", std::process::id()).as_bytes())
+        self.note.set_len(0)?;
+        self.note.write_all(format!("{}\n", std::process::id()).as_bytes())
     }
 }
 
-/// Reads the pid out of a lock file that another process holds: it is empty for the moment between lock and write.
-fn wait_for_pid(mut file: File) -> Option<u32> {
+/// Reads the pid of the process that holds the lock: it is not there yet for the moment between lock and write.
+fn wait_for_pid(mut note: File) -> Option<u32> {
     for _ in 0..PID_READS_MAX {
         let mut text = String::new();
-        let read = file.rewind().and_then(|()| file.read_to_string(&mut text));
+        let read = note.rewind().and_then(|()| note.read_to_string(&mut text));
         if let (Ok(_), Ok(pid)) = (read, text.trim().parse()) {
             return Some(pid);
         }
@@ -155,7 +164,7 @@ fn wait_for_pid(mut file: File) -> Option<u32> {
 impl Drop for Lock {
     /// Clears the pid, so that nobody is told the pid of a daemon that is gone.
     fn drop(&mut self) {
-        if let Err(error) = self.file.set_len(0) {
+        if let Err(error) = self.note.set_len(0) {
             tracing::warn!(path = %self.path.display(), %error, "the pid could not be removed from the lock file");
         }
     }
@@ -186,6 +195,7 @@ mod tests {
         Instance::acquire(&home, &home.socket()).unwrap();
     }
 
+    #[cfg(unix)]
     #[test]
     fn two_homes_cannot_share_a_socket() {
         let (above, one) = home();
@@ -198,6 +208,16 @@ mod tests {
         );
     }
 
+    #[cfg(windows)]
+    #[test]
+    fn a_lock_file_cannot_be_deleted_under_the_daemon() {
+        let (_above, home) = home();
+        let first = Instance::acquire(&home, &home.socket()).unwrap();
+        assert!(fs::remove_file(home.join(LOCK_NAME)).is_err());
+        assert!(first.is_current());
+    }
+
+    #[cfg(unix)]
     #[test]
     fn a_lock_file_deleted_under_the_daemon_is_noticed() {
         let (_above, home) = home();

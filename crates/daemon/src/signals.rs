@@ -1,11 +1,15 @@
-//! The wish of the outside that the daemon stops: SIGTERM, SIGINT, Ctrl-C.
+//! The wish of the outside that the daemon stops: SIGTERM, SIGINT, or what a Windows console says.
 //!
 //! Invariant: the first one is a wish, the second one an order. What a stop consists of is not decided here.
 
 #[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+mod windows;
 #[cfg(unix)]
 use unix as platform;
+#[cfg(windows)]
+use windows as platform;
 
 use std::io;
 
@@ -17,7 +21,7 @@ pub struct SignalError {
 }
 
 /// Installs the handlers at once and returns a future that ends with the name of the first signal. After that, a second
-/// one ends the process without any ceremony, with exit code 128 + its number.
+/// one ends the process without any ceremony, with exit code 128 + its number, where signals have one.
 ///
 /// # Errors
 /// [`SignalError`] when the system refuses the handlers. Must be called inside a tokio runtime.

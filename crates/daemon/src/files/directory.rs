@@ -36,19 +36,20 @@ pub enum DirectoryError {
     },
     /// The directory belongs to another user.
     #[error(
-        "use the directory {}: it belongs to uid {owner} and this process runs as uid {ours}; \
+        "use the directory {}: it belongs to {owner} and this process runs as {ours}; \
          run it as that user or choose another path",
         path.display()
     )]
     NotOurs {
         /// The directory.
         path: PathBuf,
-        /// The user id of its owner.
-        owner: u32,
-        /// The effective user id of this process.
-        ours: u32,
+        /// Its owner, as the system numbers users.
+        owner: String,
+        /// The user of this process.
+        ours: String,
     },
     /// Others may write to the directory, and so replace what is in it.
+    #[cfg(unix)]
     #[error(
         "use the directory {}: others may write to it (mode {mode:04o}); run: chmod go-w '{}'",
         path.display(), path.display()
@@ -76,7 +77,7 @@ pub struct PrivateDirectory {
 }
 
 impl PrivateDirectory {
-    /// Opens the directory at `path`; creates it with mode 0700 when it is missing, those above it too. Rights of others
+    /// Opens the directory at `path`; creates it for the user alone when it is missing, those above it too. Rights of others
     /// to read or enter it are taken away; see [`Self::tightened_from`].
     ///
     /// # Errors
@@ -115,7 +116,7 @@ impl PrivateDirectory {
     /// # Errors
     /// The system's error; the names may then be lost in a power cut.
     pub fn sync(&self) -> io::Result<()> {
-        self.handle.sync_all()
+        platform::sync_directory(&self.handle)
     }
 }
 
@@ -124,6 +125,7 @@ impl PrivateDirectory {
 ///
 /// # Errors
 /// [`DirectoryError`] says why and what to do.
+#[cfg(unix)]
 pub fn check_shared_directory(path: &Path) -> Result<(), DirectoryError> {
     platform::check_shared(path)
 }

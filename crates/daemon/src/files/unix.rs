@@ -58,6 +58,35 @@ pub fn private_options() -> OpenOptions {
     options
 }
 
+/// Options for a file that will be locked.
+#[must_use]
+pub fn lock_options() -> OpenOptions {
+    private_options()
+}
+
+/// Whether `path` still names the open `file`.
+#[must_use]
+pub fn is_named(file: &File, path: &Path) -> bool {
+    let open = file.metadata().map(|metadata| FileIdentity::of(&metadata));
+    match (open, FileIdentity::at(path)) {
+        (Ok(open), Ok(Some(named))) => open == named,
+        (Ok(_) | Err(_), Ok(_) | Err(_)) => false,
+    }
+}
+
+/// The file in which the holder of the lock on `lock`, at `path`, leaves word for others: the locked file itself.
+///
+/// # Errors
+/// The system's error.
+pub fn lock_note(lock: &File, _path: &Path) -> io::Result<File> {
+    lock.try_clone()
+}
+
+/// Makes the names in an open directory durable.
+pub(super) fn sync_directory(directory: &File) -> io::Result<()> {
+    directory.sync_all()
+}
+
 /// Whether `metadata` names us as the owner.
 pub(super) fn is_ours(metadata: &Metadata) -> bool {
     metadata.uid() == rustix::process::geteuid().as_raw()
@@ -116,8 +145,8 @@ pub(super) fn check_shared(path: &Path) -> Result<(), DirectoryError> {
 fn not_ours(path: &Path, metadata: &Metadata) -> DirectoryError {
     DirectoryError::NotOurs {
         path: path.to_owned(),
-        owner: metadata.uid(),
-        ours: rustix::process::geteuid().as_raw(),
+        owner: format!("uid {}", metadata.uid()),
+        ours: format!("uid {}", rustix::process::geteuid().as_raw()),
     }
 }
 

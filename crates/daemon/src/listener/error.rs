@@ -7,6 +7,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ListenerError {
     /// The path does not fit into a socket address.
+    #[cfg(unix)]
     #[error(
         "listen on {}: the path has {len} bytes, at most {max} fit into a socket address here; \
          set CALLBOARD_SOCKET (or CALLBOARD_HOME) to a shorter path",
@@ -20,7 +21,22 @@ pub enum ListenerError {
         /// The system's limit in bytes.
         max: usize,
     },
+    /// The name is none of a pipe.
+    #[cfg(windows)]
+    #[error("listen on {}: that is no pipe; set CALLBOARD_SOCKET to a name that begins with \\\\.\\pipe\\", path.display())]
+    NotAPipe {
+        /// The name.
+        path: PathBuf,
+    },
+    /// Another program serves the pipe.
+    #[cfg(windows)]
+    #[error("listen on {}: another program does so already; end it, or set CALLBOARD_SOCKET to another pipe", path.display())]
+    PipeTaken {
+        /// The pipe.
+        path: PathBuf,
+    },
     /// Something that is no socket has the path.
+    #[cfg(unix)]
     #[error("listen on {}: something that is no socket is there; move it away or set CALLBOARD_SOCKET", path.display())]
     NotASocket {
         /// The path.
@@ -43,6 +59,7 @@ pub enum ListenerError {
         source: io::Error,
     },
     /// The service manager handed over something that cannot be listened on.
+    #[cfg(unix)]
     #[error(
         "take the socket from the service manager: {source}; give exactly one listening stream socket (ListenStream=)"
     )]
@@ -51,6 +68,7 @@ pub enum ListenerError {
         source: io::Error,
     },
     /// The socket cannot be watched for deletion.
+    #[cfg(unix)]
     #[error("watch {}: {source}; the socket is served all the same, but will not come back when it is deleted", path.display())]
     Watch {
         /// The socket's path.
@@ -61,7 +79,6 @@ pub enum ListenerError {
 }
 
 impl ListenerError {
-    #[cfg(unix)]
     pub(super) fn io(action: &'static str, path: &std::path::Path, source: io::Error) -> Self {
         Self::Io { action, path: path.to_owned(), source }
     }

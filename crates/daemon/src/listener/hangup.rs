@@ -5,7 +5,7 @@
 //! closed. On macOS that holds for the write filter alone, which is why POLLOUT is asked for.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -30,8 +30,8 @@ pub fn is_hung_up(socket: &impl AsFd) -> bool {
 ///
 /// # Errors
 /// The system's error when there is no second descriptor to be had; the future ends with one when the runtime stops.
-pub fn hung_up(socket: BorrowedFd<'_>) -> io::Result<impl Future<Output = io::Result<()>> + Send + use<>> {
-    let watched = StdUnixStream::from(socket.try_clone_to_owned()?);
+pub fn hung_up<S: AsFd>(socket: &S) -> io::Result<impl Future<Output = io::Result<()>> + Send + use<S>> {
+    let watched = StdUnixStream::from(socket.as_fd().try_clone_to_owned()?);
     watched.set_nonblocking(true)?;
     let watched = UnixStream::from_std(watched)?;
     Ok(async move {
@@ -77,7 +77,7 @@ mod tests {
 
     impl Watcher {
         fn of(socket: &StdUnixStream) -> Self {
-            let mut gone = Box::pin(hung_up(socket.as_fd()).unwrap());
+            let mut gone = Box::pin(hung_up(socket).unwrap());
             let polls = Arc::new(AtomicUsize::new(0));
             let counted = Arc::clone(&polls);
             let task = tokio::spawn(poll_fn(move |context| {

@@ -1,6 +1,6 @@
 //! The door: where clients come in, who they are, and whether they are still there.
 //!
-//! Invariant: only the daemon's own user and root get a stream; a socket file is removed or replaced only while the
+//! Invariant: only the daemon's own user and root (Windows: the system) get a stream; a socket file is removed or replaced only while the
 //! instance lock is held, and only when it is ours or nobody's. What is said on a stream belongs to `connection`.
 
 #[cfg(unix)]
@@ -12,8 +12,12 @@ mod hangup;
 mod rlimit;
 #[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+mod unneeded;
 #[cfg(unix)]
 mod watch;
+#[cfg(windows)]
+mod windows;
 
 #[cfg(unix)]
 pub use activation::activated;
@@ -23,15 +27,17 @@ pub use hangup::{hung_up, is_hung_up};
 #[cfg(unix)]
 pub use rlimit::raise_open_files;
 #[cfg(unix)]
-pub use unix::{Listener, Stream};
+pub use unix::{Listener, MAY_CLOSE_FIRST, Stream, say_and_close};
+#[cfg(windows)]
+pub use unneeded::{SocketWatch, activated, raise_open_files};
 #[cfg(unix)]
 pub use watch::SocketWatch;
+#[cfg(windows)]
+pub use windows::{Listener, MAY_CLOSE_FIRST, Stream, hung_up, is_hung_up, say_and_close};
 
 /// Who is at the other end of a stream, as the system says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerIdentity {
-    /// The user id that it had when it connected.
-    pub uid: u32,
     /// Its process id, where the system tells. For the log only: it may belong to another process by now.
-    pub pid: Option<i32>,
+    pub pid: Option<u32>,
 }

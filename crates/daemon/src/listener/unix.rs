@@ -5,7 +5,7 @@
 //! it knows nothing of the instance lock.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -23,6 +23,9 @@ use crate::instance::Instance;
 
 /// The stream of one client: `into_split` gives its halves, `as_ref` of a half gives the descriptor for [`super::hung_up`].
 pub type Stream = tokio::net::UnixStream;
+
+/// Whether a peer still reads what it has not read yet when we close a stream.
+pub const MAY_CLOSE_FIRST: bool = true;
 
 /// The longest path of a socket, in bytes: `sun_path` of unix(7) without the zero at its end.
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -135,6 +138,12 @@ impl Listener {
     }
 }
 
+/// Writes a line to a client that was just accepted, and closes. Not through the runtime, which takes a socket for full until
+/// it has heard of it: a fresh socket's buffer takes a line, and a client that is gone misses nothing.
+pub fn say_and_close(stream: Stream, line: &[u8]) {
+    let _ = stream.into_std().and_then(|mut stream| stream.write_all(line));
+}
+
 fn is_at(bound: FileIdentity, path: &Path) -> bool {
     matches!(FileIdentity::at(path), Ok(Some(present)) if present == bound)
 }
@@ -192,9 +201,10 @@ fn admit(stream: Stream) -> Option<(Stream, PeerIdentity)> {
             return None;
         }
     };
-    let peer = PeerIdentity { uid: credentials.uid(), pid: credentials.pid() };
-    if !may_connect(peer.uid, rustix::process::geteuid().as_raw()) {
-        tracing::warn!(uid = peer.uid, pid = peer.pid, "a client of another user was turned away");
+    let peer = PeerIdentity { pid: credentials.pid().and_then(|pid| u32::try_from(pid).ok()) };
+    let uid = credentials.uid();
+    if !may_connect(uid, rustix::process::geteuid().as_raw()) {
+        tracing::warn!(uid, pid = peer.pid, "a client of another user was turned away");
         return None;
     }
     raise_buffers(&stream);
