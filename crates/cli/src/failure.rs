@@ -64,7 +64,7 @@ impl Failure {
             | ClientError::DaemonEnded { .. }
             | ClientError::Spawn { .. }
             | ClientError::Disconnected { .. } => Exit::Unreachable,
-            ClientError::NoHome { .. } => Exit::Usage,
+            ClientError::NoHome { .. } | ClientError::NotAPipe { .. } => Exit::Usage,
             ClientError::SkewedVersion { .. } | ClientError::Decode { .. } => Exit::Failure,
         };
         let failure = Self::new(exit, what, format_args!("failed to {error}"));

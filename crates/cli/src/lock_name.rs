@@ -2,7 +2,8 @@
 //!
 //! Invariant: two people who mean the same file of a repository come to the same name, from whichever directory,
 //! worktree, symbolic link or spelling they start. Inside a worktree names are relative to its root; elsewhere they are
-//! absolute. What a name covers is the daemon's affair: wildcards pass through. Windows' separators are not translated.
+//! absolute, on Windows with the drive as their first part (`/C:/dir/file`). What a name covers is the daemon's affair:
+//! wildcards pass through.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -11,6 +12,12 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::repository;
 
+#[cfg(unix)]
+#[path = "lock_name/unix.rs"]
+mod root;
+#[cfg(windows)]
+#[path = "lock_name/windows.rs"]
+mod root;
 mod spelling;
 
 /// From where paths are understood. Both paths are canonical.
@@ -62,7 +69,6 @@ impl std::error::Error for LockNameError {}
 struct Parts {
     plain: Vec<String>,
     pattern: Option<String>,
-    is_absolute: bool,
 }
 
 impl Place {
@@ -86,9 +92,10 @@ impl Place {
         if path.is_empty() {
             return Err(LockNameError::Empty);
         }
-        let is_literal = self.directory.join(path).symlink_metadata().is_ok();
+        let path = root::with_slashes(path);
+        let is_literal = self.directory.join(&*path).symlink_metadata().is_ok();
+        let (mut real, path) = root::split(&self.directory, &path);
         let parts = if is_literal { literal(path) } else { pattern(path)? };
-        let mut real = if parts.is_absolute { PathBuf::from("/") } else { self.directory.clone() };
         for name in &parts.plain {
             match name.as_str() {
                 "" | "." => {}
@@ -115,7 +122,7 @@ impl Place {
         let relative = self.worktree.as_deref().and_then(|root| real.strip_prefix(root).ok());
         let mut name = String::new();
         if relative.is_none() {
-            name.push('/');
+            name.push_str(&root::name(real));
         }
         for component in relative.unwrap_or(real).components() {
             let Component::Normal(part) = component else {
@@ -139,7 +146,6 @@ fn literal(path: &str) -> Parts {
     Parts {
         plain: path.split('/').map(str::to_owned).collect(),
         pattern: path.ends_with('/').then(|| "**".to_owned()),
-        is_absolute: path.starts_with('/'),
     }
 }
 
@@ -154,7 +160,7 @@ fn pattern(path: &str) -> Result<Parts, LockNameError> {
     if rest.contains(&"..") {
         return Err(LockNameError::ParentOfWildcard(path.to_owned()));
     }
-    Ok(Parts { plain, pattern: Some(rest.join("/")), is_absolute: path.starts_with('/') })
+    Ok(Parts { plain, pattern: Some(rest.join("/")) })
 }
 
 /// The plain name that a segment of a pattern stands for; none when it has a wildcard or a wrong escape, which the

@@ -88,10 +88,21 @@ fn of_repository(repository: &Repository) -> Namespace {
     let name = repository.name();
     let name = name.chars().take(NAME_CHARS_MAX);
     let name: String = name.map(|c| if is_kept(c) { c } else { '_' }).collect();
-    let digest = Sha256::digest(repository.common_directory.as_os_str().as_encoded_bytes());
+    let digest = Sha256::digest(portable(&repository.common_directory));
     let hash: String = digest[..HASH_BYTES].iter().map(|byte| format!("{byte:02x}")).collect();
     // Only characters that a namespace takes, and far below its length: it is always valid.
     Namespace::new(&format!("repo/{name}-{hash}")).unwrap_or_else(|_| Namespace::default_board())
+}
+
+/// The bytes of a canonical path that programs of all kinds agree on.
+#[cfg(unix)]
+fn portable(path: &Path) -> Vec<u8> {
+    path.as_os_str().as_encoded_bytes().to_vec()
+}
+
+#[cfg(windows)]
+fn portable(path: &Path) -> Vec<u8> {
+    callboard_windows::path::portable(&path.to_string_lossy()).into_bytes()
 }
 
 #[cfg(test)]

@@ -3,7 +3,14 @@
 //! Invariant: one refused attempt is never proof that nobody is there: a full accept queue looks the same on some systems,
 //! and a daemon that starts or stops is not there for a moment. Only time decides, and all of it is bounded.
 
+#[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+mod windows;
+#[cfg(unix)]
+use unix as platform;
+#[cfg(windows)]
+use windows as platform;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,6 +31,10 @@ const PAUSE_MIN: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_millis(50);
 /// How long a socket has to refuse before it counts as left behind by a daemon that is gone.
 const REFUSED_PATIENCE: Duration = Duration::from_millis(100);
+
+const START_IT: &str = "start it with `callboard daemon`";
+const LOOK_AT_IT: &str = "look at what is there, or set CALLBOARD_SOCKET to another path";
+const OVERLOADED: &str = "the daemon is overloaded: try again";
 
 /// What an attempt to connect ran into.
 pub(crate) enum Failure {
@@ -87,7 +98,7 @@ impl Target {
     pub(crate) fn new(options: ConnectOptions) -> Result<Self, ClientError> {
         let home = home::home(options.home.as_deref())?;
         let socket = home::socket_path(options.socket.as_deref(), Some(&home))?;
-        unix::check_path(&socket)?;
+        platform::check_path(&socket)?;
         Ok(Self {
             home,
             socket,
@@ -125,7 +136,7 @@ impl Target {
     }
 
     async fn attempt(&self, token: Option<&str>) -> Result<Session, Failure> {
-        let mut wire = Wire::new(unix::connect(&self.socket).await?);
+        let mut wire = Wire::new(platform::connect(&self.socket).await?);
         let open = Open {
             protocol: Some(PROTOCOL),
             namespace: self.namespace.clone(),

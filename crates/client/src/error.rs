@@ -39,6 +39,12 @@ pub enum ClientError {
         /// The system's limit in bytes.
         max: usize,
     },
+    /// The name is none of a pipe, which is what there is on Windows.
+    #[error("reach the daemon at {}: that is no pipe; set CALLBOARD_SOCKET to a name that begins with \\\\.\\pipe\\", path.display())]
+    NotAPipe {
+        /// The name.
+        path: PathBuf,
+    },
     /// Nothing says where the home is, or a relative path leads nowhere.
     #[error("find the home: {reason}; set CALLBOARD_HOME to an absolute path of a directory of yours")]
     NoHome {
@@ -113,6 +119,7 @@ impl ClientError {
             Self::SkewedVersion { .. } => Some(ErrorKind::UnsupportedVersion),
             Self::Unreachable { .. }
             | Self::PathTooLong { .. }
+            | Self::NotAPipe { .. }
             | Self::NoHome { .. }
             | Self::Spawn { .. }
             | Self::DaemonEnded { .. }

@@ -1,23 +1,27 @@
 //! Starting the daemon, detached from this process.
 //!
 //! Invariant: the daemon outlives the program that started it and holds nothing of it. It has a process group of its own (a
-//! Ctrl-C at the terminal does not reach it), `/` as its directory, nothing as its input, and its own log as its output, so
-//! that nobody who waits for the end of our output waits for the daemon. For all other descriptors this relies on
-//! close-on-exec, which the standard library and tokio set on whatever they open; a descriptor that this program itself
-//! inherited without it is passed on, because closing it for the child alone takes code between fork and exec that is unsafe.
+//! Ctrl-C at the terminal does not reach it), the root as its directory, nothing as its input, and its own log as its output,
+//! so that nobody who waits for the end of our output waits for the daemon.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+#[cfg(unix)]
+use unix as platform;
+#[cfg(windows)]
+use windows as platform;
 
 use std::ffi::OsString;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use crate::ClientError;
-use crate::home::{HOME_VARIABLE, SOCKET_VARIABLE};
 
 /// The log's name in the home. It is appended to.
 const LOG_NAME: &str = "daemon.log";
@@ -42,10 +46,10 @@ impl Daemon {
         socket: &Path,
     ) -> Result<Self, ClientError> {
         let log = home.join(LOG_NAME);
-        let started = open_log(home, &log).and_then(|file| {
+        let started = platform::open_log(home, &log).and_then(|file| {
             let log_start = file.metadata()?.len();
-            let child = command(program, args, home, socket, file)?.spawn()?;
-            Ok((log_start, reap(child)?))
+            let mut child = Launch { program, args, home, socket, log: file }.start()?;
+            Ok((log_start, reap(move || child.wait())?))
         });
         let (log_start, status) = started.map_err(|error| ClientError::Spawn {
             program: program.to_owned(),
@@ -80,36 +84,24 @@ impl Daemon {
     }
 }
 
-fn open_log(home: &Path, log: &Path) -> io::Result<File> {
-    DirBuilder::new().recursive(true).mode(0o700).create(home)?;
-    OpenOptions::new().append(true).create(true).mode(0o600).open(log)
-}
-
-fn command(program: &Path, args: &[OsString], home: &Path, socket: &Path, log: File) -> io::Result<Command> {
-    // A bare name is for `PATH`; anything else must not be looked for from `/`.
-    let bare = program.components().count() == 1 && !program.is_absolute();
-    let program = if bare { program.to_owned() } else { std::path::absolute(program)? };
-    let mut command = Command::new(program);
-    command
-        .arg("daemon")
-        .args(args)
-        .current_dir("/")
-        .env(HOME_VARIABLE, home)
-        .env(SOCKET_VARIABLE, socket)
-        .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log)
-        .process_group(0);
-    Ok(command)
+/// What is started, and what it is told.
+struct Launch<'a> {
+    program: &'a Path,
+    args: &'a [OsString],
+    home: &'a Path,
+    socket: &'a Path,
+    log: File,
 }
 
 /// Waits for the child on a thread of its own, so that it never stays behind as a zombie of a long-lived program.
-fn reap(mut child: Child) -> io::Result<Arc<OnceLock<io::Result<ExitStatus>>>> {
+fn reap(
+    mut wait: impl FnMut() -> io::Result<ExitStatus> + Send + 'static,
+) -> io::Result<Arc<OnceLock<io::Result<ExitStatus>>>> {
     let status = Arc::new(OnceLock::new());
     let slot = Arc::clone(&status);
     thread::Builder::new()
         .name("callboard-reaper".to_owned())
         .stack_size(64 * 1024)
-        .spawn(move || slot.set(child.wait()))?;
+        .spawn(move || slot.set(wait()))?;
     Ok(status)
 }

@@ -27,7 +27,6 @@ use callboard_client::{Client, ConnectOptions, EventStream};
 use callboard_protocol::Namespace;
 use callboard_protocol::methods::server::Tail;
 use clap::Args;
-use rustix::process::Signal;
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -148,16 +147,19 @@ async fn play(
     view.finish(&stage.ledger);
     let Stage { ledger, killed, .. } = stage;
     let evidence = Evidence::gather(source, &client, ledger, killed, start.elapsed()).await?;
-    // The daemon is told to stop below; the connection just ends.
+    let stopping = client.server_shutdown(None).await;
+    stopping.map_err(|error| Failure::client("stop the demo's daemon", error))?;
     drop(client);
-    let is_clean = company.stop_daemon().await?;
+    let is_clean = company.is_daemon_done().await?;
     Ok(evidence.with_clean_stop(is_clean))
 }
 
 async fn connect(place: &Place) -> Result<Client, Failure> {
+    let what = "reach the demo's daemon";
+    let socket = place.socket().map_err(|error| Failure::client(what, error))?;
     let options = || ConnectOptions {
         home: Some(place.path().to_owned()),
-        socket: Some(place.socket()),
+        socket: Some(socket.clone()),
         namespace: Namespace::new(NAMESPACE).ok(),
         ..ConnectOptions::default()
     };
@@ -166,7 +168,7 @@ async fn connect(place: &Place) -> Result<Client, Failure> {
         match Client::connect(options()).await {
             Ok(client) => return Ok(client),
             Err(error) if Instant::now() > deadline => {
-                return Err(Failure::client("reach the demo's daemon", error));
+                return Err(Failure::client(what, error));
             }
             Err(_) => tokio::time::sleep(RETRY_TIME).await,
         }
@@ -245,8 +247,7 @@ impl Stage<'_, '_> {
                     && agent == victim
                     && self.ledger.done() * 5 >= self.source.paths.len() * 2 =>
             {
-                self.company.signal(&victim, Signal::KILL)?;
-                self.company.reap(&victim).await?;
+                self.company.kill(&victim).await?;
                 view.say(format_args!("killed {victim} while it held {path}"));
                 let lock = format!("{}{path}", words::LOCK_PREFIX);
                 self.killed = Some(Killing { lock, at: Instant::now(), freed_after: None });

@@ -1,4 +1,4 @@
-//! `callboard service`: let launchd or systemd run the daemon.
+//! `callboard service`: let launchd, systemd or the Windows task scheduler start the daemon.
 //!
 //! Invariant: what is written and run is a plan first; `--dry-run` prints that same plan. The service uses the default
 //! home: a service manager starts it with an environment of its own, where a home named in this shell is unknown.
@@ -14,6 +14,7 @@ use crate::output::Output;
 
 mod launchd;
 mod plan;
+mod scheduler;
 mod systemd;
 
 use plan::{Manager, Place, Plan, Step};
@@ -21,7 +22,7 @@ use plan::{Manager, Place, Plan, Step};
 /// What to do about the service.
 #[derive(Debug, Subcommand)]
 pub enum ServiceVerb {
-    /// Start the daemon at login and on the first connection
+    /// Start the daemon at login, and where the system can on the first connection
     #[command(after_help = "Examples:\n  callboard service install --dry-run\n  callboard service install")]
     Install(PlanArgs),
     /// Stop that, and remove the service files; what the daemon stored stays
@@ -52,12 +53,7 @@ pub fn run(verb: ServiceVerb, context: &Context) -> Result<Exit, Failure> {
     match verb {
         ServiceVerb::Install(args) => {
             refuse_other_home(context)?;
-            carry_out(
-                output,
-                &args,
-                &manager.install(&place),
-                "installed; the first connection starts the daemon",
-            )
+            carry_out(output, &args, &manager.install(&place), manager.installed())
         }
         ServiceVerb::Uninstall(args) => carry_out(output, &args, &manager.uninstall(&place), "uninstalled"),
         ServiceVerb::Status => status(output, manager, &place),
@@ -87,7 +83,13 @@ pub fn installed() -> Option<Installed> {
 }
 
 fn manager() -> &'static dyn Manager {
-    if cfg!(target_os = "macos") { &launchd::Launchd } else { &systemd::Systemd }
+    if cfg!(target_os = "macos") {
+        &launchd::Launchd
+    } else if cfg!(windows) {
+        &scheduler::Scheduler
+    } else {
+        &systemd::Systemd
+    }
 }
 
 /// A home or socket of one's own would not be the service's, and two daemons would run.
@@ -102,7 +104,7 @@ fn refuse_other_home(context: &Context) -> Result<(), Failure> {
     }
     let why = "the service uses the default home, and another home or socket is set here";
     Err(Failure::usage("install the service", why)
-        .or_next("env -u CALLBOARD_HOME -u CALLBOARD_SOCKET callboard service install"))
+        .or_next("unset CALLBOARD_HOME and CALLBOARD_SOCKET, then: callboard service install"))
 }
 
 fn carry_out(output: Output, args: &PlanArgs, plan: &Plan, done: &str) -> Result<Exit, Failure> {

@@ -9,7 +9,7 @@ use interprocess::local_socket::tokio::Stream;
 use interprocess::local_socket::traits::tokio::Stream as _;
 use interprocess::local_socket::{GenericFilePath, ToFsName as _};
 
-use super::Failure;
+use super::{Failure, LOOK_AT_IT, OVERLOADED, START_IT};
 use crate::ClientError;
 
 /// The longest path of a socket, in bytes: `sun_path` of unix(7) without the zero at its end.
@@ -19,10 +19,8 @@ const PATH_BYTES_MAX: usize = 107;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const PATH_BYTES_MAX: usize = 103;
 
-const START_IT: &str = "start it with `callboard daemon`";
 const ALLOW_IT: &str =
     "allow this process to use the socket (a sandbox may forbid it), and look at its owner and mode";
-const LOOK_AT_IT: &str = "look at what is there, or set CALLBOARD_SOCKET to another path";
 
 /// Holds `path` against what fits into an address.
 pub(crate) fn check_path(path: &Path) -> Result<(), ClientError> {
@@ -54,7 +52,7 @@ fn judge(path: &Path, error: &io::Error) -> Failure {
         | io::ErrorKind::NotConnected
         | io::ErrorKind::Interrupted
         | io::ErrorKind::ConnectionReset
-        | io::ErrorKind::BrokenPipe => Failure::Busy(unreachable("the daemon is overloaded: try again")),
+        | io::ErrorKind::BrokenPipe => Failure::Busy(unreachable(OVERLOADED)),
         io::ErrorKind::PermissionDenied => Failure::Final(unreachable(ALLOW_IT)),
         _other => Failure::Final(unreachable(LOOK_AT_IT)),
     }

@@ -53,8 +53,9 @@ fn a_flag_goes_before_a_variable_and_a_variable_before_the_file() {
     };
     let options = Options { log: Some("trace".to_owned()), ..Options::default() };
     let config = Config::load(&home, &environment, &options).unwrap();
+    let socket = std::path::absolute("/run/board.sock").unwrap();
     let expected = Config {
-        socket: Some(PathBuf::from("/run/board.sock")),
+        socket: Some(socket.clone()),
         durability: Durability::Memory,
         grace_ms: 2,
         admin: false,
@@ -63,7 +64,7 @@ fn a_flag_goes_before_a_variable_and_a_variable_before_the_file() {
         ..Config::default()
     };
     assert_eq!(config, expected);
-    assert_eq!(config.socket(&home), Path::new("/run/board.sock"));
+    assert_eq!(config.socket(&home), socket);
     assert_eq!(Config::default().socket(&home), home.socket());
 }
 

@@ -10,7 +10,6 @@ use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::timeout;
 
@@ -24,7 +23,10 @@ use crate::failure::Failure;
 pub const GRACE_MS: u64 = 300;
 /// What the daemon is called here.
 const DAEMON: &str = "daemon";
-/// How long a clean stop may take before the process is killed.
+/// `CREATE_NEW_PROCESS_GROUP`.
+#[cfg(windows)]
+const NEW_PROCESS_GROUP: u32 = 0x200;
+/// How long a process may take to end.
 const STOP_TIME: Duration = Duration::from_secs(5);
 
 /// One process.
@@ -86,9 +88,8 @@ impl<'a> Company<'a> {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(log)
-            // A Ctrl-C at the terminal is for this process, which ends the others.
-            .process_group(0)
             .kill_on_drop(true);
+        apart(&mut command);
         let mut child = command.spawn().map_err(failed)?;
         let pid = child.id().unwrap_or_default();
         // Taken out, since waiting for a child closes it.
@@ -97,22 +98,25 @@ impl<'a> Company<'a> {
         Ok(pid)
     }
 
-    /// Sends a signal to a process of ours.
+    /// Kills a process of ours as nobody can prevent, and forgets it.
     ///
     /// # Errors
     /// When it is not there.
-    pub fn signal(&self, name: &str, signal: Signal) -> Result<(), Failure> {
-        let member = self.members.iter().find(|member| member.name == name);
-        let pid = member.and_then(Member::pid).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound));
-        let sent = pid.and_then(|pid| kill_process(pid, signal).map_err(io::Error::from));
-        sent.map_err(|error| Failure::new(Exit::Failure, format_args!("send a signal to {name}"), error))
+    pub async fn kill(&mut self, name: &str) -> Result<(), Failure> {
+        let member = self.members.iter_mut().find(|member| member.name == name);
+        let killed = match member {
+            Some(member) => member.child.start_kill(),
+            None => Err(io::ErrorKind::NotFound.into()),
+        };
+        killed.map_err(|error| Failure::new(Exit::Failure, format_args!("kill {name}"), error))?;
+        self.reap(name).await.map(drop)
     }
 
     /// Waits for the end of a process, and forgets it.
     ///
     /// # Errors
     /// When it does not end in time.
-    pub async fn reap(&mut self, name: &str) -> Result<Option<ExitStatus>, Failure> {
+    async fn reap(&mut self, name: &str) -> Result<Option<ExitStatus>, Failure> {
         let Some(at) = self.members.iter().position(|member| member.name == name) else {
             return Ok(None);
         };
@@ -152,38 +156,27 @@ impl<'a> Company<'a> {
         }
     }
 
-    /// Stops the daemon cleanly; gives whether it was clean.
+    /// Waits for the end of the daemon, which was asked to stop; gives whether it was clean.
     ///
     /// # Errors
     /// When it does not end in time.
-    pub async fn stop_daemon(&mut self) -> Result<bool, Failure> {
-        self.signal(DAEMON, Signal::TERM)?;
+    pub async fn is_daemon_done(&mut self) -> Result<bool, Failure> {
         Ok(self.reap(DAEMON).await?.is_some_and(|status| status.success()))
     }
 
-    /// Ends and reaps whoever is left, the daemon last.
+    /// Kills and reaps whoever is left, the daemon last.
     pub async fn end(&mut self) {
-        while let Some(member) = self.members.pop() {
-            member.end().await;
+        while let Some(mut member) = self.members.pop() {
+            // Fails only when it has ended already.
+            let _ = member.child.kill().await;
         }
     }
 }
 
-impl Member {
-    /// Its process id, until it is reaped.
-    fn pid(&self) -> Option<Pid> {
-        self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
-    }
-
-    async fn end(mut self) {
-        if self.name == DAEMON
-            && let Some(pid) = self.pid()
-            && kill_process(pid, Signal::TERM).is_ok()
-            && timeout(STOP_TIME, self.child.wait()).await.is_ok()
-        {
-            return;
-        }
-        // Fails only when it has ended already.
-        let _ = self.child.kill().await;
-    }
+/// A Ctrl-C at the terminal is for this process, which ends the others.
+fn apart(command: &mut Command) {
+    #[cfg(unix)]
+    command.process_group(0);
+    #[cfg(windows)]
+    command.creation_flags(NEW_PROCESS_GROUP);
 }

@@ -2,10 +2,11 @@
 //!
 //! Invariant: nothing outside of the folder is written, and it goes with the demo unless it is to be kept.
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+
+use callboard_client::{ClientError, home};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -29,7 +30,7 @@ impl Place {
         let parent = std::env::temp_dir();
         let pid = std::process::id();
         let mut names = (0..NAMES_MAX).map(|count| parent.join(format!("callboard-demo-{pid}-{count}")));
-        let made = names.find_map(|path| match DirBuilder::new().mode(0o700).create(&path) {
+        let made = names.find_map(|path| match create_private(&path) {
             Ok(()) => Some(Ok(path)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => None,
             Err(error) => Some(Err(error)),
@@ -48,8 +49,11 @@ impl Place {
     }
 
     /// The daemon's socket.
-    pub fn socket(&self) -> PathBuf {
-        self.path.join("callboard.sock")
+    ///
+    /// # Errors
+    /// When the system does not say who the user is.
+    pub fn socket(&self) -> Result<PathBuf, ClientError> {
+        home::socket_of(&self.path)
     }
 
     /// Where the system's own locks are taken.
@@ -61,6 +65,18 @@ impl Place {
     pub fn log(&self, name: &str) -> PathBuf {
         self.path.join(format!("{name}.log"))
     }
+}
+
+#[cfg(unix)]
+fn create_private(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new().mode(0o700).create(path)
+}
+
+/// The system's folder for temporary files is the user's own here.
+#[cfg(windows)]
+fn create_private(path: &Path) -> io::Result<()> {
+    fs::create_dir(path)
 }
 
 impl Drop for Place {

@@ -7,7 +7,6 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use callboard_protocol::event::{LockLost, LostWhy};
 use callboard_protocol::methods::lock::{Acquired, Bind, Extend, Release};
 use callboard_protocol::{ErrorKind, TtlMs};
 use clap::{ArgGroup, Args};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::names::PathArgs;
@@ -28,6 +27,10 @@ use crate::failure::Failure;
 use crate::namespace::NAMESPACE_VARIABLE;
 use crate::output::Output;
 
+#[cfg(unix)]
+mod signals;
+#[cfg(windows)]
+#[path = "run/console.rs"]
 mod signals;
 
 use signals::Signals;
@@ -91,7 +94,7 @@ pub async fn run(args: RunArgs, context: &Context) -> Result<Exit, Failure> {
 
 /// As shells have it: the code, or 128 and the signal's number.
 fn exit_code(status: ExitStatus) -> u8 {
-    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    let code = status.code().or_else(|| signals::ending(status).map(|signal| 128 + signal));
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
 }
 
@@ -124,7 +127,7 @@ impl Lease<'_> {
         loop {
             tokio::select! {
                 status = child.wait() => return status,
-                signal = signals.next() => pass_on(&child, signal),
+                signal = signals.next() => signals::pass_on(&child, signal),
                 Some(event) = self.notices.next() => {
                     if let Some(lost) = event.as_kind::<LockLost>() {
                         self.hear_of(&lost);
@@ -195,13 +198,5 @@ impl Lease<'_> {
                 ));
             }
         }
-    }
-}
-
-fn pass_on(child: &Child, signal: rustix::process::Signal) {
-    let pid = child.id().and_then(|id| i32::try_from(id).ok());
-    if let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) {
-        // A child that ended meanwhile has nothing to be told.
-        let _ = rustix::process::kill_process(pid, signal);
     }
 }

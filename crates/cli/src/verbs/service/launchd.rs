@@ -80,7 +80,7 @@ mod tests {
         let place = Place {
             home: PathBuf::from("/users/ada & <eve>"),
             program: PathBuf::from("/opt/a&b/callboard"),
-            uid: 501,
+            uid: "501".to_owned(),
         };
         let list = filled(&place);
         assert!(list.contains("<string>/opt/a&amp;b/callboard</string>"), "{list}");

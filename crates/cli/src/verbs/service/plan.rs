@@ -9,10 +9,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+#[cfg(windows)]
+use callboard_windows::{access::create_private_directory as make_directory, user::sid as user};
 use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+
+/// The variable that names the user's home.
+const HOME_VARIABLE: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
 
 /// Where things are for this user.
 #[derive(Debug, Clone)]
@@ -21,8 +26,8 @@ pub struct Place {
     pub home: PathBuf,
     /// This program.
     pub program: PathBuf,
-    /// The user's number.
-    pub uid: u32,
+    /// What the system calls the user: a number, on Windows a security identifier.
+    pub uid: String,
 }
 
 /// A service manager.
@@ -31,6 +36,10 @@ pub trait Manager {
     fn files(&self, place: &Place) -> Vec<PathBuf>;
     /// How to install the service.
     fn install(&self, place: &Place) -> Plan;
+    /// What is so then.
+    fn installed(&self) -> &'static str {
+        "installed; the first connection starts the daemon"
+    }
     /// How to remove it.
     fn uninstall(&self, place: &Place) -> Plan;
     /// The command that says how it is.
@@ -80,12 +89,12 @@ impl Place {
     /// # Errors
     /// What is missing, for a person.
     pub fn find() -> Result<Self, String> {
-        let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
+        let home = std::env::var_os(HOME_VARIABLE).filter(|home| !home.is_empty());
         let program = std::env::current_exe().map_err(|error| format!("this program is nowhere: {error}"))?;
         Ok(Self {
-            home: home.map(PathBuf::from).ok_or("HOME is not set")?,
+            home: home.map(PathBuf::from).ok_or_else(|| format!("{HOME_VARIABLE} is not set"))?,
             program,
-            uid: rustix::process::getuid().as_raw(),
+            uid: user().map_err(|error| format!("the system does not say who you are: {error}"))?,
         })
     }
 
@@ -131,6 +140,13 @@ impl Step {
     }
 }
 
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "on other systems it can fail")]
+fn user() -> io::Result<String> {
+    Ok(rustix::process::getuid().as_raw().to_string())
+}
+
+#[cfg(unix)]
 fn make_directory(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
@@ -195,6 +211,10 @@ impl fmt::Display for Plan {
 mod tests {
     use super::*;
 
+    fn shell(line: &str) -> Vec<String> {
+        if cfg!(windows) { words(["cmd", "/c", line]) } else { words(["sh", "-c", line]) }
+    }
+
     #[test]
     fn a_plan_is_shown_as_it_is_carried_out_and_may_be_carried_out_twice() {
         let folder = tempfile::tempdir().unwrap();
@@ -203,12 +223,12 @@ mod tests {
             steps: vec![
                 Step::MakeDirectory(folder.path().join("home")),
                 Step::Write { path: file.clone(), text: "[Unit]\n".to_owned() },
-                Step::Try(words(["false"])),
-                Step::Run(words(["true"])),
+                Step::Try(shell("exit 1")),
+                Step::Run(shell("exit 0")),
             ],
         };
         let shown = plan.to_string();
-        assert!(shown.contains("unit.service\n    [Unit]\n") && shown.ends_with("run true"), "{shown}");
+        assert!(shown.contains("unit.service\n    [Unit]\n") && shown.ends_with("exit 0"), "{shown}");
         assert!(!file.exists());
         for _ in 0..2 {
             plan.carry_out().unwrap();
@@ -225,7 +245,7 @@ mod tests {
         let after = folder.path().join("after");
         let plan = Plan {
             steps: vec![
-                Step::Run(words(["sh", "-c", "echo no bus >&2; exit 1"])),
+                Step::Run(shell("echo no bus>&2&& exit 1")),
                 Step::Write { path: after.clone(), text: String::new() },
             ],
         };

@@ -98,7 +98,7 @@ mod tests {
         let place = Place {
             home: PathBuf::from("/users/100%ada"),
             program: PathBuf::from("/opt/my %h \"$x\"/callboard"),
-            uid: 1000,
+            uid: "1000".to_owned(),
         };
         let service = filled(&place, SERVICE_TEMPLATE);
         assert!(service.contains(r#"ExecStart="/opt/my %%h \"$$x\"/callboard" daemon"#), "{service}");
@@ -112,8 +112,11 @@ mod tests {
 
     #[test]
     fn what_is_installed_is_uninstalled() {
-        let place =
-            Place { home: PathBuf::from("/users/ada"), program: PathBuf::from("/opt/callboard"), uid: 1000 };
+        let place = Place {
+            home: PathBuf::from("/users/ada"),
+            program: PathBuf::from("/opt/callboard"),
+            uid: "1000".to_owned(),
+        };
         let removed = Systemd.uninstall(&place).steps;
         for file in Systemd.files(&place) {
             assert!(removed.contains(&Step::Remove(file.clone())), "{}", file.display());

@@ -4,9 +4,12 @@
 //! command included, and is not passed on a second time: many programs take a second one as an order to die at once.
 
 use std::io;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
 
-use rustix::process::{Signal, getpgrp};
+use rustix::process::{Pid, Signal, getpgrp, kill_process};
 use rustix::termios::tcgetpgrp;
+use tokio::process::Child;
 use tokio::signal::unix::{self, SignalKind};
 
 /// Signals to pass on.
@@ -43,6 +46,20 @@ impl Signals {
             }
         }
     }
+}
+
+/// Passes a signal on to the command.
+pub fn pass_on(child: &Child, signal: Signal) {
+    let pid = child.id().and_then(|id| i32::try_from(id).ok());
+    if let Some(pid) = pid.and_then(Pid::from_raw) {
+        // A child that ended meanwhile has nothing to be told.
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// The number of the signal that ended the command, if one did.
+pub fn ending(status: ExitStatus) -> Option<i32> {
+    status.signal()
 }
 
 /// Whether a terminal sends its interrupts to this program's process group.
