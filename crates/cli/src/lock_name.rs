@@ -7,9 +7,9 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use crate::canonical::canonicalize;
 use crate::repository;
 
 #[cfg(unix)]
@@ -79,7 +79,7 @@ impl Place {
     pub fn at(directory: &Path) -> Result<Self, repository::RepositoryError> {
         Ok(Self {
             worktree: repository::around(directory)?.and_then(|found| found.worktree),
-            directory: fs::canonicalize(directory)
+            directory: canonicalize(directory)
                 .map_err(|source| repository::RepositoryError::Read { path: directory.to_owned(), source })?,
         })
     }
@@ -185,7 +185,7 @@ fn resolve(path: &Path, with_last: bool) -> PathBuf {
     let mut existing = path;
     let mut may_follow = with_last;
     loop {
-        if may_follow && let Ok(real) = fs::canonicalize(existing) {
+        if may_follow && let Ok(real) = canonicalize(existing) {
             let mut real = spelling::as_listed(&real);
             for name in missing.iter().rev() {
                 let spelled = spelling::of_entry(&real, name);

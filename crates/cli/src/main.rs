@@ -3,6 +3,7 @@
 //! Invariant: whatever happens is told by the exit code, and by standard error where it is a failure.
 
 mod arguments;
+mod canonical;
 mod context;
 mod duration;
 mod exit;

@@ -8,6 +8,8 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use crate::canonical::canonicalize;
+
 /// The longest `.git` or `commondir` file that is read, in bytes: a path and a few words.
 const POINTER_BYTES_MAX: u64 = 64 * 1024;
 
@@ -150,7 +152,7 @@ fn read_pointer(path: &Path) -> Result<String, RepositoryError> {
 }
 
 fn canonical(path: &Path) -> Result<PathBuf, RepositoryError> {
-    fs::canonicalize(path).map_err(|source| RepositoryError::Read { path: path.to_owned(), source })
+    canonicalize(path).map_err(|source| RepositoryError::Read { path: path.to_owned(), source })
 }
 
 #[cfg(test)]

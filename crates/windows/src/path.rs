@@ -20,6 +20,20 @@ pub fn portable(path: &str) -> String {
     }
 }
 
+/// The path as people write it: without the `\\?\` that the system puts before canonical ones. Rust's library puts it back
+/// where a long path needs it.
+#[must_use]
+pub fn plain(path: &str) -> String {
+    match path.strip_prefix(r"\\?\") {
+        Some(verbatim) if drive(verbatim).is_some() => verbatim.to_owned(),
+        Some(verbatim) => match verbatim.strip_prefix(r"UNC\") {
+            Some(share) => format!(r"\\{share}"),
+            None => path.to_owned(),
+        },
+        None => path.to_owned(),
+    }
+}
+
 /// The drive letter that `path` begins with, as written.
 #[must_use]
 pub fn drive(path: &str) -> Option<char> {
@@ -40,6 +54,9 @@ mod tests {
         for spelling in [r"\\server\share\x", r"\\?\UNC\server\share\x"] {
             assert_eq!(portable(spelling), "//server/share/x", "{spelling}");
         }
+        assert_eq!(plain(r"\\?\C:\users\ada"), r"C:\users\ada");
+        assert_eq!(plain(r"\\?\UNC\server\share"), r"\\server\share");
+        assert_eq!(plain(r"\\?\Volume{1}\x"), r"\\?\Volume{1}\x");
         assert_eq!(portable(r"\\.\pipe\callboard-ada"), "//./pipe/callboard-ada");
     }
 }

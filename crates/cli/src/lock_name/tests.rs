@@ -1,5 +1,10 @@
 //! Paths as people type them, and the names that they come to.
 
+#[cfg(windows)]
+mod windows;
+
+use std::fs;
+
 use super::*;
 
 /// A worktree `app` beside `other`, with files, a link inside it, a link out of it, and a name with wildcards in it.
@@ -13,8 +18,11 @@ impl Desk {
         for directory in ["app/.git/objects", "app/.git/refs", "app/src/auth", "other"] {
             fs::create_dir_all(desk.path(directory)).unwrap();
         }
-        for file in ["app/.git/HEAD", "app/src/auth/login.ts", "app/src/a*b.ts", "app/src/x\\y", "other/file"]
-        {
+        for file in ["app/.git/HEAD", "app/src/auth/login.ts", "other/file"] {
+            fs::write(desk.path(file), "").unwrap();
+        }
+        #[cfg(unix)]
+        for file in ["app/src/a*b.ts", "app/src/x\\y"] {
             fs::write(desk.path(file), "").unwrap();
         }
         #[cfg(unix)]
@@ -27,7 +35,7 @@ impl Desk {
     }
 
     fn path(&self, relative: &str) -> PathBuf {
-        fs::canonicalize(self.folder.path()).unwrap().join(relative)
+        canonicalize(self.folder.path()).unwrap().join(relative)
     }
 
     fn name(&self, directory: &str, path: &str) -> String {
@@ -35,8 +43,15 @@ impl Desk {
         place.lock_name(path).unwrap().name
     }
 
-    fn absolute(&self, relative: &str) -> String {
+    /// The path as a person types it.
+    fn typed(&self, relative: &str) -> String {
         self.path(relative).to_str().unwrap().to_owned()
+    }
+
+    /// The name of a lock on it from elsewhere.
+    fn absolute(&self, relative: &str) -> String {
+        let typed = self.typed(relative);
+        if cfg!(windows) { format!("/{}", typed.replace('\\', "/")) } else { typed }
     }
 }
 
@@ -72,7 +87,9 @@ fn wildcards_pass_through_from_where_they_begin() {
         ("app/src", "**/*.ts", "src/**/*.ts"),
         ("app", "*", "*"),
         ("app", "src/*/", "src/*/"),
+        #[cfg(unix)]
         ("app", r"src/new\*.ts", r"src/new\*.ts"),
+        #[cfg(unix)]
         ("app", r"src/wrong\n/x", r"src/wrong\n/x"),
     ] {
         assert_eq!(desk.name(directory, path), name, "{path} in {directory}");
@@ -84,6 +101,7 @@ fn wildcards_pass_through_from_where_they_begin() {
 }
 
 #[test]
+#[cfg(unix)]
 fn a_file_whose_name_looks_like_a_pattern_is_that_file() {
     let desk = Desk::new();
     for (path, name) in [
@@ -103,10 +121,11 @@ fn paths_outside_of_a_worktree_are_absolute() {
     assert_eq!(desk.name("app", "../other/file"), file);
     assert_eq!(desk.name("other", "file"), file);
     assert_eq!(desk.name("other", "*.ts"), desk.absolute("other/*.ts"));
-    assert_eq!(desk.name("other", &desk.absolute("app/src/auth")), desk.absolute("app/src/auth"));
+    assert_eq!(desk.name("other", &desk.typed("app/src/auth")), desk.absolute("app/src/auth"));
+    assert_eq!(desk.name("app/src", &desk.typed("app/src/auth/login.ts")), "src/auth/login.ts");
+    assert_eq!(desk.name("app/src", &desk.typed("app/**/x")), "**/x");
+    #[cfg(unix)]
     assert_eq!(desk.name("other", "/"), "/**");
-    assert_eq!(desk.name("app/src", &desk.absolute("app/src/auth/login.ts")), "src/auth/login.ts");
-    assert_eq!(desk.name("app/src", &desk.absolute("app/**/x")), "**/x");
 }
 
 #[test]

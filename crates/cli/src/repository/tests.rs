@@ -20,7 +20,7 @@ impl Forge {
     }
 
     fn path(&self, relative: &str) -> PathBuf {
-        fs::canonicalize(self.folder.path()).unwrap().join(relative)
+        canonicalize(self.folder.path()).unwrap().join(relative)
     }
 
     fn git(&self, directory: &str, arguments: &[&str]) {
@@ -45,6 +45,7 @@ impl Forge {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs git, which Wine does not have")]
 fn all_worktrees_meet_in_the_common_directory_of_the_main_one() {
     let forge = Forge::new();
     forge.git("main", &["worktree", "add", "--quiet", "../linked"]);
@@ -70,6 +71,7 @@ fn all_worktrees_meet_in_the_common_directory_of_the_main_one() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs git, which Wine does not have")]
 fn worktrees_of_a_bare_repository_meet_too() {
     let forge = Forge::new();
     forge.git(".", &["clone", "--quiet", "--bare", "main", "store.git"]);
@@ -84,6 +86,7 @@ fn worktrees_of_a_bare_repository_meet_too() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs git, which Wine does not have")]
 fn a_submodule_is_a_repository_of_its_own() {
     let forge = Forge::new();
     forge.git(".", &["clone", "--quiet", "main", "library"]);
@@ -96,6 +99,7 @@ fn a_submodule_is_a_repository_of_its_own() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs git, which Wine does not have")]
 fn a_git_directory_may_live_elsewhere() {
     let forge = Forge::new();
     forge.git(".", &["init", "--quiet", "--separate-git-dir", "elsewhere", "work"]);
@@ -122,7 +126,7 @@ fn what_git_does_not_take_for_a_repository_is_none() {
 #[test]
 fn a_worktree_whose_repository_is_gone_is_an_error_that_names_it() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join(".git"), "gitdir: /nowhere/.git/worktrees/a\n").unwrap();
+    fs::write(folder.path().join(".git"), "gitdir: nowhere\n").unwrap();
     let error = around(folder.path()).unwrap_err().to_string();
-    assert!(error.contains("/nowhere/.git/worktrees/a") && error.contains("git worktree repair"), "{error}");
+    assert!(error.contains("nowhere") && error.contains("git worktree repair"), "{error}");
 }
