@@ -22,6 +22,7 @@ fn the_demo_checks_what_it_shows_and_leaves_nothing_behind() {
         .args(["demo", "--json", "--workers", "3", "--pace-ms", "10"])
         .arg(directory.path())
         .env("TMPDIR", temporary.path())
+        .env("TMP", temporary.path())
         .stdin(Stdio::null())
         .output()
         .unwrap();

@@ -143,6 +143,7 @@ fn ask_for_more_than_fits(home: &Home) -> (Raw, Vec<u64>) {
     (client, asked)
 }
 
+#[cfg(unix)]
 #[test]
 fn the_end_of_input_waits_for_all_replies() {
     let home = Home::in_memory().with_limits("outbound_soft_bytes = 1048576");

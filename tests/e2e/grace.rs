@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::harness::{Daemon, Home, wait_for};
+use crate::harness::{Daemon, Framing, Home, Raw, Stream, wait_for};
 
 /// Tells the child below where the daemon is.
 const SOCKET: &str = "E2E_CHILD_SOCKET";
@@ -17,8 +17,8 @@ fn child_that_holds_on() {
     let Some(socket) = std::env::var_os(SOCKET) else {
         return;
     };
-    let stream = std::os::unix::net::UnixStream::connect(socket).expect("the daemon listens");
-    let mut client = crate::harness::Raw::of(stream, crate::harness::Framing::Lengths);
+    let stream = Stream::connect(socket).expect("the daemon listens");
+    let mut client = Raw::of(stream, Framing::Lengths);
     client.call("session.open", json!({"agent": "child"}));
     client.call("message.receive", json!({"max": 10}));
     client.call("lock.acquire", json!({"keys": ["session/bound"], "bind": "session"}));
@@ -103,6 +103,7 @@ fn a_client_that_comes_back_within_the_grace_keeps_its_locks() {
     assert_eq!(again.call("lock.release", json!({"keys": ["a"]})), json!({"released": 1}));
 }
 
+#[cfg(unix)]
 #[test]
 fn a_stopped_process_keeps_what_it_holds() {
     let home = Home::in_memory().with("CALLBOARD_GRACE_MS", 10);

@@ -3,7 +3,6 @@
 use std::fs;
 use std::process::Stdio;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 
 use crate::harness::{Framing, Home, Raw, wait_for};
@@ -33,29 +32,6 @@ fn a_connection_too_many_gets_one_line_and_the_end() {
     }
     drop(clients.pop());
     wait_for("room for one more", || home.answer().filter(|answer| answer.contains("result")));
-}
-
-#[test]
-fn a_thousand_clients_are_served_at_once() {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    setrlimit(Resource::Nofile, raised).expect("as many descriptors as are allowed");
-    let home = Home::in_memory();
-    let _daemon = home.start();
-    let mut clients: Vec<Raw> = (0..1000)
-        .map(|number| home.connect_with(if number % 2 == 0 { Framing::Lines } else { Framing::Lengths }))
-        .collect();
-    let watch = json!({"key": "all"});
-    let started: Vec<u64> =
-        clients.iter_mut().map(|client| client.start("kv.watch", watch.clone())).collect();
-    for (client, id) in clients.iter_mut().zip(started) {
-        client.result(id);
-    }
-    assert_eq!(clients[0].call("server.stats", json!({}))["connections"], 1000);
-    clients[1].call("kv.set", json!({"key": "all", "value": "together"}));
-    for client in &mut clients {
-        assert_eq!(client.event_of("kv.put")["value"], "together");
-    }
 }
 
 #[test]
@@ -231,3 +207,35 @@ fn a_configuration_that_is_wrong_stops_the_start_and_is_quoted() {
         assert!(!output.status.success() && parts.iter().all(|part| log.contains(part)), "{text}: {log}");
     }
 }
+
+#[test]
+fn a_thousand_clients_are_served_at_once() {
+    raise_open_files();
+    let home = Home::in_memory();
+    let _daemon = home.start();
+    let mut clients: Vec<Raw> = (0..1000)
+        .map(|number| home.connect_with(if number % 2 == 0 { Framing::Lines } else { Framing::Lengths }))
+        .collect();
+    let watch = json!({"key": "all"});
+    let started: Vec<u64> =
+        clients.iter_mut().map(|client| client.start("kv.watch", watch.clone())).collect();
+    for (client, id) in clients.iter_mut().zip(started) {
+        client.result(id);
+    }
+    assert_eq!(clients[0].call("server.stats", json!({}))["connections"], 1000);
+    clients[1].call("kv.set", json!({"key": "all", "value": "together"}));
+    for client in &mut clients {
+        assert_eq!(client.event_of("kv.put")["value"], "together");
+    }
+}
+
+#[cfg(unix)]
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    setrlimit(Resource::Nofile, raised).expect("as many descriptors as are allowed");
+}
+
+#[cfg(windows)]
+fn raise_open_files() {}

@@ -1,22 +1,27 @@
 //! The real daemon, driven through its socket as any client would: what only processes, sockets and files can show.
 //!
 //! Invariant: each test has a home and a daemon of its own, and names no place or port that another could use. What a
-//! board alone can show is tested in the broker, in virtual time. Unix only.
+//! board alone can show is tested in the broker, in virtual time. What is Unix only is about what Windows does not have:
+//! socket files and their modes, a half-close, signals, `/proc`, file systems of one's own, sockets from a service manager.
 
 #![cfg(test)]
-#![cfg(unix)]
 
 mod harness;
 
+#[cfg(unix)]
 mod activation;
 mod demo;
+#[cfg(unix)]
 mod disk;
 mod durability;
+#[cfg(unix)]
 mod ends;
 mod envelope;
 mod flow;
 mod framing;
 mod grace;
+mod hangups;
+#[cfg(unix)]
 mod idle;
 mod instances;
 mod limits;
@@ -26,8 +31,13 @@ mod overview;
 mod restart;
 mod resume;
 mod sessions;
+#[cfg(unix)]
+mod signals;
+#[cfg(unix)]
 mod socket;
 mod stop;
 mod store;
 mod tasks;
+#[cfg(unix)]
+mod strangers;
 mod texts;

@@ -106,6 +106,7 @@ fn a_receiver_that_hung_up_is_passed_over() {
     assert_eq!((&messages[0]["payload"], &messages[0]["attempt"]), (&json!("for who is there"), &json!(1)));
 }
 
+#[cfg(unix)]
 #[test]
 fn what_waits_is_answered_after_the_end_of_input() {
     let home = Home::in_memory();

@@ -1,11 +1,10 @@
-//! The clean stop: by signal or by request, told to all, waited for by nobody.
+//! The clean stop on request: told to all, waited for by nobody.
 
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
 use serde_json::json;
 
-use crate::harness::{Daemon, Home, PATIENCE, Raw};
+use crate::harness::{Daemon, Framing, Home, PATIENCE, Raw, Stream};
 
 /// A home whose configuration keeps the methods for people away.
 fn without_admin() -> Home {
@@ -14,35 +13,11 @@ fn without_admin() -> Home {
 
 /// Sees a daemon out that was asked to stop.
 #[track_caller]
-fn expect_clean_end(home: &Home, daemon: Daemon) {
+pub fn expect_clean_end(home: &Home, daemon: Daemon) {
     let status = daemon.wait();
     assert!(status.success(), "{status}:\n{}", home.read_log());
     assert!(!home.socket().exists(), "the socket is still there");
     assert!(!home.read_log().contains("panicked"), "{}", home.read_log());
-}
-
-#[test]
-fn both_signals_stop_it_cleanly_and_tell_everybody() {
-    for signal in [Signal::TERM, Signal::INT] {
-        let home = Home::new();
-        let daemon = home.start();
-        let (mut opened, _) = home.open(json!({"agent": "ada", "namespace": "n"}));
-        let mut raw = home.connect();
-        raw.call("kv.set", json!({"key": "a", "value": 1}));
-        let silent = home.connect();
-        let asked = Instant::now();
-        daemon.signal(signal);
-        for client in [&mut opened, &mut raw] {
-            let event = client.event_of("server.stopping");
-            assert_eq!((&event["subscription"], &event["seq"]), (&json!(0), &json!(1)));
-            client.expect_end();
-        }
-        expect_clean_end(&home, daemon);
-        assert!(asked.elapsed() < Duration::from_secs(3), "it took {:?}", asked.elapsed());
-        drop(silent);
-        let _next = home.start();
-        assert_eq!(home.connect().call("kv.get", json!({"key": "a"}))["value"], 1);
-    }
 }
 
 #[test]
@@ -60,7 +35,7 @@ fn a_stop_never_waits_for_those_who_do_not_read() {
     other.start("lock.acquire", json!({"keys": ["a"], "wait_ms": 3_600_000}));
     waiting.event_of("lock.contended");
     let asked = Instant::now();
-    daemon.signal(Signal::TERM);
+    waiting.call("server.shutdown", json!({}));
     expect_clean_end(&home, daemon);
     assert!(asked.elapsed() < Duration::from_secs(4), "it took {:?}", asked.elapsed());
 }
@@ -108,26 +83,13 @@ fn while_it_drains_nobody_else_is_let_in() {
     let mut worker = home.connect();
     worker.call("server.shutdown", json!({"drain_ms": 300}));
     worker.event_of("server.stopping");
-    let answered = std::os::unix::net::UnixStream::connect(home.socket()).is_ok_and(|stream| {
-        let mut late = Raw::of(stream, crate::harness::Framing::Lines);
+    let answered = Stream::connect(home.socket()).is_ok_and(|stream| {
+        let mut late = Raw::of(stream, Framing::Lines);
         let sent = std::io::Write::write_all(&mut late.writer(), b"{\"id\":1,\"method\":\"server.ping\"}\n");
         sent.is_ok() && late.frame().is_some_and(|frame| frame.contains("\"result\""))
     });
     assert!(!answered, "a stopping daemon let somebody in");
     worker.drain();
-    expect_clean_end(&home, daemon);
-}
-
-#[test]
-fn a_signal_ends_a_drain() {
-    let home = Home::in_memory();
-    let daemon = home.start();
-    let mut client = home.connect();
-    client.call("server.shutdown", json!({"drain_ms": 3_600_000}));
-    client.event_of("server.stopping");
-    client.call("server.ping", json!({}));
-    daemon.signal(Signal::TERM);
-    client.drain();
     expect_clean_end(&home, daemon);
 }
 
@@ -144,12 +106,11 @@ fn a_stopped_daemon_can_be_started_again_and_again() {
 #[test]
 fn agents_may_not_stop_it_where_the_configuration_says_so() {
     let home = without_admin();
-    let daemon = home.start();
+    let _daemon = home.start();
     let mut client = home.connect_as("ada");
     client.refused("permission_denied", "server.shutdown", json!({}));
     client.refused("permission_denied", "namespace.clear", json!({"namespace": "default"}));
     client.refused("permission_denied", "agent.remove", json!({"name": "ada"}));
     client.refused("permission_denied", "lock.break", json!({"token": 1, "reason": "x"}));
     client.call("server.ping", json!({}));
-    daemon.stop();
 }

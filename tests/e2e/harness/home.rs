@@ -2,15 +2,13 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Daemon, Framing, Raw, callboard, wait_for};
+use super::{Daemon, Framing, Raw, Stream, callboard, wait_for};
 
 /// A home that no other test knows.
 #[derive(Debug)]
@@ -62,7 +60,7 @@ impl Home {
     /// Its socket.
     pub fn socket(&self) -> PathBuf {
         let named = self.variables.iter().find(|(name, _)| *name == "CALLBOARD_SOCKET");
-        named.map_or_else(|| self.path().join("callboard.sock"), |(_, path)| path.into())
+        named.map_or_else(|| socket_of(&self.path()), |(_, path)| path.into())
     }
 
     /// Where its daemons write their log.
@@ -123,16 +121,18 @@ impl Home {
             }
             self.answer()
         });
-        daemon
+        daemon.listens_at(self.socket())
     }
 
     /// Asks whoever listens at the socket for a sign of life; after it, nothing of the question is left in the daemon.
     pub fn answer(&self) -> Option<String> {
-        let stream = UnixStream::connect(self.socket()).ok()?;
+        let stream = Stream::connect(self.socket()).ok()?;
         (&stream).write_all(b"{\"id\":1,\"method\":\"server.ping\"}\n").ok()?;
-        stream.shutdown(Shutdown::Write).ok()?;
         let mut client = Raw::of(stream, Framing::Lines);
+        #[cfg(unix)]
+        client.end_input();
         let answer = client.frame()?;
+        #[cfg(unix)]
         client.expect_end();
         Some(answer)
     }
@@ -151,7 +151,7 @@ impl Home {
     /// A connection of either framing.
     #[track_caller]
     pub fn connect_with(&self, framing: Framing) -> Raw {
-        let stream = UnixStream::connect(self.socket());
+        let stream = Stream::connect(self.socket());
         Raw::of(stream.expect("the daemon listens"), framing)
     }
 
@@ -182,4 +182,14 @@ impl Home {
         daemon.stop();
         self.start()
     }
+}
+
+#[cfg(unix)]
+fn socket_of(home: &Path) -> PathBuf {
+    home.join("callboard.sock")
+}
+
+#[cfg(windows)]
+fn socket_of(home: &Path) -> PathBuf {
+    callboard_windows::pipe::of_home(home, None).expect("the user has a name")
 }

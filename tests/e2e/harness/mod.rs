@@ -7,6 +7,7 @@ mod binary;
 mod daemon;
 mod home;
 mod raw;
+mod stream;
 
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ pub use binary::callboard;
 pub use daemon::Daemon;
 pub use home::Home;
 pub use raw::{Framing, Raw, deeply};
+pub use stream::Stream;
 
 /// How long anything may take before the test fails: far more than a busy machine needs.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -35,7 +37,8 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 
 /// Memory of a process in KiB; 0 where the system does not tell it in a file.
 pub fn resident_kib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let file = if cfg!(unix) { format!("/proc/{pid}/status") } else { String::new() };
+    let status = std::fs::read_to_string(file).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
     kib.unwrap_or(0)

@@ -1,16 +1,14 @@
-//! A client that hides nothing: one Unix stream, both framings, bytes as they come.
+//! A client that hides nothing: one connection, both framings, bytes as they come.
 //!
 //! Replies may be awaited in any order: what comes before the one that is asked for is kept. It checks what holds for
 //! every frame: it is one JSON object without a raw line break, and says `"jsonrpc":"2.0"`.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
-use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
 
 use serde_json::{Value, json};
 
-use super::PATIENCE;
+use super::{PATIENCE, Stream};
 
 /// How frames are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +55,7 @@ pub fn deeply(levels: usize) -> String {
 /// The client.
 #[derive(Debug)]
 pub struct Raw {
-    stream: UnixStream,
+    stream: Stream,
     framing: Framing,
     buffer: Vec<u8>,
     /// How much of the buffer has been taken.
@@ -69,7 +67,7 @@ pub struct Raw {
 
 impl Raw {
     /// Speaks on a stream that is connected.
-    pub fn of(stream: UnixStream, framing: Framing) -> Self {
+    pub fn of(stream: Stream, framing: Framing) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
         Self {
@@ -84,7 +82,7 @@ impl Raw {
     }
 
     /// Another handle on the same connection that only writes; its framing frames nothing by itself.
-    pub fn writer(&self) -> UnixStream {
+    pub fn writer(&self) -> Stream {
         self.stream.try_clone().expect("a descriptor")
     }
 
@@ -256,10 +254,11 @@ impl Raw {
         }
     }
 
-    /// Says that nothing more will be sent.
+    /// Says that nothing more will be sent. A pipe can't say it.
+    #[cfg(unix)]
     #[track_caller]
     pub fn end_input(&mut self) {
-        self.stream.shutdown(Shutdown::Write).expect("the end of input");
+        self.stream.shutdown(std::net::Shutdown::Write).expect("the end of input");
     }
 
     /// Waits for the end of the connection, before which nothing else may come.
