@@ -9,7 +9,7 @@ use std::os::windows::io::AsHandle;
 use std::path::Path;
 
 use callboard_windows::user::{ADMINISTRATORS_SID, SYSTEM_SID};
-use callboard_windows::{access, user};
+use callboard_windows::{access, disk, user};
 
 use super::DirectoryError;
 
@@ -50,6 +50,11 @@ pub fn is_named(_file: &File, _path: &Path) -> bool {
 /// The system's error.
 pub fn lock_note(_lock: &File, path: &Path) -> io::Result<File> {
     private_options().read(true).write(true).create(true).open(path.with_extension("pid"))
+}
+
+/// How many bytes we can still write below the directory `path`, if the system knows.
+pub(super) fn free_bytes(path: &Path) -> Option<u64> {
+    disk::free_bytes(path).ok()
 }
 
 /// Nothing to do: the system has no call for it, and keeps names by a journal of its own.
