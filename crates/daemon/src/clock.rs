@@ -3,9 +3,11 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use callboard_broker::{Monotonic, Now};
+#[cfg(windows)]
+use callboard_windows::clock::asleep;
 
 /// Reads both clocks. `std::time::Instant` stands still while the machine sleeps (Linux CLOCK_MONOTONIC, macOS
-/// CLOCK_UPTIME_RAW), which is what the contract asks of TTLs.
+/// CLOCK_UPTIME_RAW), which is what the contract asks of TTLs; on Windows it goes on, so sleep is taken off.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     start: Instant,
@@ -21,15 +23,21 @@ impl Clock {
     /// The present moment.
     #[must_use]
     pub fn now(&self) -> Now {
-        let since_start = self.start.elapsed().as_micros();
+        let since_start = self.start.elapsed().saturating_sub(asleep()).as_micros();
         Now { monotonic: Monotonic(u64::try_from(since_start).unwrap_or(u64::MAX)), unix_ms: unix_ms() }
     }
 
-    /// The timer's instant of a deadline.
+    /// The timer's instant of a deadline, if the machine does not sleep until then.
     #[must_use]
     pub fn instant(&self, due: Monotonic) -> Instant {
-        self.start + Duration::from_micros(due.0)
+        self.start + asleep() + Duration::from_micros(due.0)
     }
+}
+
+/// How much sleep the clock has counted.
+#[cfg(unix)]
+fn asleep() -> Duration {
+    Duration::ZERO
 }
 
 /// The wall clock, in Unix milliseconds; 0 before 1970.

@@ -2,7 +2,7 @@
 //! a thing, a directory that is closed to others, a process that holds nothing of ours.
 //!
 //! - [`pipe`], [`path`]: names that independent programs have to come to; plain text, the same on every system.
-//! - `user`, `access`, `process`, `disk`: what only the system knows.
+//! - `user`, `access`, `process`, `disk`, `clock`: what only the system knows.
 //!
 //! Invariant: all code of the project that the compiler can't check for memory safety is in here, and each piece says why
 //! it is sound. Deliberately absent: the pipe itself, which `interprocess` opens and serves.
@@ -11,6 +11,8 @@
 
 #[cfg(windows)]
 pub mod access;
+#[cfg(windows)]
+pub mod clock;
 #[cfg(windows)]
 pub mod disk;
 pub mod path;

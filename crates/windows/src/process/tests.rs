@@ -15,6 +15,47 @@ fn child() {
     eprintln!("error stream");
 }
 
+#[test]
+#[ignore = "another test starts it as a process of its own"]
+fn child_that_stays() {
+    let leave = PathBuf::from(std::env::var_os("CALLBOARD_TEST").unwrap());
+    while !leave.exists() {
+        std::thread::yield_now();
+    }
+}
+
+/// Whoever waits for the end of our output must not wait for the daemon: it may hold no handle of ours, not even one that
+/// every other child would get.
+#[test]
+fn a_process_holds_no_handle_but_its_streams() {
+    let folder = tempfile::tempdir().unwrap();
+    let leave = folder.path().join("leave");
+    let (mut reader, writer) = io::pipe().unwrap();
+    // SAFETY: the handle is the pipe's, hence open.
+    check(unsafe { SetHandleInformation(writer.as_raw_handle(), HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) })
+        .unwrap();
+    let args = ["process::tests::child_that_stays", "--exact", "--ignored"].map(OsString::from);
+    let launch = Launch {
+        program: &std::env::current_exe().unwrap(),
+        args: &args,
+        variables: &[("CALLBOARD_TEST", leave.as_os_str())],
+        directory: Path::new(r"C:\"),
+        output: File::create(folder.path().join("log")).unwrap(),
+    };
+    let mut child = launch.start().unwrap();
+    drop(writer);
+    let ended = std::thread::spawn(move || reader.read(&mut [0; 1]));
+    let start = std::time::Instant::now();
+    while !ended.is_finished() && start.elapsed() < std::time::Duration::from_secs(5) {
+        std::thread::yield_now();
+    }
+    let is_ended = ended.is_finished();
+    File::create(&leave).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(is_ended, "the child held the pipe");
+    assert_eq!(ended.join().unwrap().unwrap(), 0);
+}
+
 fn run(args: &[&str], value: &str) -> (ExitStatus, String) {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
@@ -71,8 +112,11 @@ fn arguments_are_quoted_so_that_they_come_out_as_they_went_in() {
 #[test]
 fn this_process_runs_and_one_that_ended_does_not() {
     assert!(is_running(std::process::id()));
-    let mut child =
-        std::process::Command::new(std::env::current_exe().unwrap()).arg("--list").spawn().unwrap();
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .arg("--list")
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
     let pid = child.id();
     child.wait().unwrap();
     drop(child);
