@@ -288,7 +288,7 @@ impl Connection {
         }
     }
 
-    /// The error is written: says so by ending our side, then waits for the peer to have read it.
+    /// The last words are written: says so by ending our side, then waits for the peer to have read them.
     fn start_linger(&mut self, context: &mut Context<'_>) {
         let ended = Pin::new(&mut self.stream).poll_shutdown(context);
         if !matches!(ended, Poll::Ready(Ok(()))) {
