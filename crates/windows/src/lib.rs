@@ -4,8 +4,8 @@
 //! - [`pipe`], [`path`]: names that independent programs have to come to; plain text, the same on every system.
 //! - `user`, `access`, `process`, `disk`, `clock`: what only the system knows.
 //!
-//! Invariant: all code of the project that the compiler can't check for memory safety is in here, and each piece says why
-//! it is sound. Deliberately absent: the pipe itself, which `interprocess` opens and serves.
+//! Invariant: all code for Windows that the compiler can't check for memory safety is in here, and each piece says why it is
+//! sound. Deliberately absent: the pipe itself, which `interprocess` opens and serves.
 #![allow(unsafe_code, reason = "the system's interface is a C interface; every block says why it is sound")]
 #![warn(clippy::undocumented_unsafe_blocks)]
 

@@ -61,7 +61,8 @@ pub enum ListenerError {
     /// The service manager handed over something that cannot be listened on.
     #[cfg(unix)]
     #[error(
-        "take the socket from the service manager: {source}; give exactly one listening stream socket (ListenStream=)"
+        "take the socket from the service manager: {source}; give exactly one listening stream socket (systemd: \
+         ListenStream=, launchd: SockPathName)"
     )]
     Activation {
         /// What is wrong with it.

@@ -8,6 +8,8 @@ mod activation;
 mod error;
 #[cfg(unix)]
 mod hangup;
+#[cfg(any(target_os = "macos", all(unix, test)))]
+mod launchd;
 #[cfg(unix)]
 mod rlimit;
 #[cfg(unix)]
