@@ -19,6 +19,10 @@ const PATH_BYTES_MAX: usize = 107;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const PATH_BYTES_MAX: usize = 103;
 
+/// Buffers of the stream, in bytes: as large as the daemon's own, for the same reasons.
+#[cfg(target_os = "macos")]
+const STREAM_BUFFER_BYTES: usize = 256 * 1024;
+
 const ALLOW_IT: &str =
     "allow this process to use the socket (a sandbox may forbid it), and look at its owner and mode";
 
@@ -35,13 +39,29 @@ pub(crate) fn check_path(path: &Path) -> Result<(), ClientError> {
 pub(super) async fn connect(path: &Path) -> Result<Stream, Failure> {
     let attempt = async {
         let stream = Stream::connect(path.to_fs_name::<GenericFilePath>()?).await?;
-        // With a full accept queue Linux answers EAGAIN, and the socket counts as writable though it is not connected.
         let Stream::UdSocket(socket) = &stream;
-        socket.inner().peer_addr()?;
+        // With a full accept queue Linux answers EAGAIN, and the socket counts as writable though it is not connected.
+        // macOS refuses instead, and knows no address of a daemon that hung up with a word why.
+        if cfg!(any(target_os = "linux", target_os = "android")) {
+            socket.inner().peer_addr()?;
+        }
+        raise_buffers(socket.inner());
         Ok(stream)
     };
     attempt.await.map_err(|error| judge(path, &error))
 }
+
+/// A stream whose buffers keep their size works all the same.
+#[cfg(target_os = "macos")]
+fn raise_buffers(stream: &tokio::net::UnixStream) {
+    use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
+    let _ = set_socket_send_buffer_size(stream, STREAM_BUFFER_BYTES);
+    let _ = set_socket_recv_buffer_size(stream, STREAM_BUFFER_BYTES);
+}
+
+/// Elsewhere the default is right.
+#[cfg(not(target_os = "macos"))]
+fn raise_buffers(_: &tokio::net::UnixStream) {}
 
 fn judge(path: &Path, error: &io::Error) -> Failure {
     let unreachable = |hint| ClientError::unreachable(path, error, hint);
