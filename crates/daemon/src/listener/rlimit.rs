@@ -22,7 +22,8 @@ pub fn raise_open_files(connections: usize) -> Option<u64> {
     let wanted = present.maximum.map_or(needed, |hard| hard.min(needed));
     let raised = Rlimit { current: Some(wanted), maximum: present.maximum };
     let in_force = match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => wanted,
+        // The system may have granted less without a word.
+        Ok(()) => getrlimit(Resource::Nofile).current.unwrap_or(wanted),
         Err(error) => {
             tracing::debug!(%error, wanted, "the limit of open files could not be raised");
             soft

@@ -12,10 +12,11 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use interprocess::local_socket::traits::StreamCommon as _;
 use interprocess::local_socket::traits::tokio::Listener as _;
 use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName as _};
 use interprocess::os::unix::local_socket::ListenerOptionsExt as _;
-use interprocess::os::unix::uds_local_socket::tokio::Listener as Socket;
+use interprocess::os::unix::uds_local_socket::tokio::{Listener as Socket, Stream as Client};
 
 use super::{ListenerError, PeerIdentity};
 use crate::files::FileIdentity;
@@ -37,7 +38,9 @@ const PATH_BYTES_MAX: usize = 103;
 const SOCKET_MODE: u16 = 0o600;
 /// How long to wait after a refused accept: mostly descriptors have run out, and those come back as clients leave.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Buffers of each stream, in bytes. The 8 KiB that macOS gives would cut a frame of a few MiB into hundreds of wake-ups.
+/// Buffers of each stream, in bytes. The 8 KiB of macOS (`net.local.stream.sendspace`) would cut a frame of a few MiB into
+/// hundreds of wake-ups; Linux gives 208 KiB, this is the next power of two, and far below `kern.ipc.maxsockbuf`. Memory is
+/// taken only for what waits to be read.
 #[cfg(target_os = "macos")]
 const STREAM_BUFFER_BYTES: usize = 256 * 1024;
 /// The user who may do everything anyway.
@@ -89,8 +92,8 @@ impl Listener {
         let mut is_failing = false;
         loop {
             match self.socket.accept().await {
-                Ok(stream) => {
-                    if let Some(admitted) = admit(stream.into()) {
+                Ok(client) => {
+                    if let Some(admitted) = admit(client) {
                         return admitted;
                     }
                 }
@@ -193,22 +196,31 @@ fn remove_stale(path: &Path) -> Result<(), ListenerError> {
     }
 }
 
-fn admit(stream: Stream) -> Option<(Stream, PeerIdentity)> {
-    let credentials = match stream.peer_cred() {
+fn admit(client: Client) -> Option<(Stream, PeerIdentity)> {
+    let (uid, pid) = match credentials(&client) {
         Ok(credentials) => credentials,
         Err(error) => {
             tracing::warn!(%error, "a client was turned away: the system does not say who it is");
             return None;
         }
     };
-    let peer = PeerIdentity { pid: credentials.pid().and_then(|pid| u32::try_from(pid).ok()) };
-    let uid = credentials.uid();
+    let peer = PeerIdentity { pid: pid.and_then(|pid| u32::try_from(pid).ok()) };
     if !may_connect(uid, rustix::process::geteuid().as_raw()) {
         tracing::warn!(uid, pid = peer.pid, "a client of another user was turned away");
         return None;
     }
+    let stream = client.into();
     raise_buffers(&stream);
     Some((stream, peer))
+}
+
+/// The uid of a client, and its process where the system tells. Of a client that has left again macOS knows the uid alone;
+/// what it asked for is carried out all the same.
+fn credentials(client: &Client) -> io::Result<(u32, Option<i32>)> {
+    match client.inner().peer_cred() {
+        Ok(credentials) => Ok((credentials.uid(), credentials.pid())),
+        Err(error) => Ok((client.peer_creds()?.euid().ok_or(error)?, None)),
+    }
 }
 
 fn may_connect(uid: u32, own_uid: u32) -> bool {
@@ -225,7 +237,7 @@ fn raise_buffers(stream: &Stream) {
     }
 }
 
-/// Elsewhere the default, some 200 KiB on Linux, is right.
+/// Elsewhere the default is right.
 #[cfg(not(target_os = "macos"))]
 fn raise_buffers(_: &Stream) {}
 
