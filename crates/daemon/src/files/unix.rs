@@ -82,9 +82,33 @@ pub fn lock_note(lock: &File, _path: &Path) -> io::Result<File> {
     lock.try_clone()
 }
 
+/// Makes the content of a file durable.
+pub(super) fn sync_content(file: &File) -> io::Result<()> {
+    or_fsync(file, file.sync_data())
+}
+
 /// Makes the names in an open directory durable.
 pub(super) fn sync_directory(directory: &File) -> io::Result<()> {
-    directory.sync_all()
+    or_fsync(directory, directory.sync_all())
+}
+
+/// On macOS the standard library has the disk itself empty its cache (F_FULLFSYNC of fcntl(2)), because fsync(2) stops short of
+/// that. Volumes that have no such thing, network ones mostly, get the fsync(2) that they know.
+#[cfg(target_os = "macos")]
+fn or_fsync(file: &File, synced: io::Result<()>) -> io::Result<()> {
+    use rustix::io::Errno;
+    let unknown = [Errno::NOTSUP, Errno::OPNOTSUPP, Errno::NOTTY, Errno::INVAL];
+    match synced {
+        Err(error) if unknown.iter().any(|unknown| error.raw_os_error() == Some(unknown.raw_os_error())) => {
+            Ok(rustix::fs::fsync(file)?)
+        }
+        done => done,
+    }
+}
+
+#[cfg(not(target_os = "macos"))]
+fn or_fsync(_: &File, synced: io::Result<()>) -> io::Result<()> {
+    synced
 }
 
 /// Whether `metadata` names us as the owner.

@@ -114,6 +114,6 @@ impl VolumeFile for File {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.sync_data()
+        super::platform::sync_content(self)
     }
 }

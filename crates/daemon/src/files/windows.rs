@@ -57,6 +57,11 @@ pub(super) fn free_bytes(path: &Path) -> Option<u64> {
     disk::free_bytes(path).ok()
 }
 
+/// Makes the content of a file durable.
+pub(super) fn sync_content(file: &File) -> io::Result<()> {
+    file.sync_data()
+}
+
 /// Nothing to do: the system has no call for it, and keeps names by a journal of its own.
 #[expect(clippy::unnecessary_wraps, reason = "on other systems it can fail")]
 pub(super) fn sync_directory(_directory: &File) -> io::Result<()> {
