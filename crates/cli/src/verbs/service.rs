@@ -58,6 +58,18 @@ pub fn run(verb: ServiceVerb, context: &Context) -> Result<Exit, Failure> {
         ServiceVerb::Uninstall(args) => carry_out(output, &args, &manager.uninstall(&place), "uninstalled"),
         ServiceVerb::Status => status(output, manager, &place),
     }
+    .map_err(|failure| advised(failure, manager, &place))
+}
+
+fn advised(failure: Failure, manager: &dyn Manager, place: &Place) -> Failure {
+    let next = match &failure {
+        Failure::Told(report) => manager.next(place, &report.why),
+        Failure::ReaderLeft => None,
+    };
+    match next {
+        Some(next) => failure.or_next(next),
+        None => failure,
+    }
 }
 
 /// A service that is installed for this user.
@@ -75,7 +87,7 @@ pub fn installed() -> Option<Installed> {
     // The last file is the one with the program in it.
     let written = install.steps.into_iter().rev().find_map(|step| match step {
         Step::Write { path, text } => Some((path, text)),
-        Step::MakeDirectory(_) | Step::Remove(_) | Step::Run(_) | Step::Try(_) => None,
+        Step::MakeDirectory(_) | Step::Remove(_) | Step::Run(_) | Step::Try(_) | Step::UntilGone(_) => None,
     });
     let (file, wanted) = written?;
     let present = std::fs::read_to_string(&file).ok()?;
@@ -130,8 +142,7 @@ fn status(output: Output, manager: &dyn Manager, place: &Place) -> Result<Exit, 
     let state = manager.state(place);
     let said =
         plan::said(&state).map_err(|why| Failure::new(Exit::Failure, "ask the service manager", why))?;
-    output.result(&plan::Status { files, state: said.trim().to_owned() }, |output| {
-        output.line(format_args!("{}", said.trim_end()))
-    })?;
+    let status = plan::Status { files, state: manager.summary(&said) };
+    output.result(&status, |output| output.line(format_args!("{}", status.state)))?;
     Ok(Exit::Ok)
 }

@@ -7,6 +7,9 @@ use super::plan::{Manager, Place, Plan, Step, words};
 const TEMPLATE: &str = include_str!("../../../../../launchd/dev.callboard.daemon.plist");
 const LABEL: &str = "dev.callboard.daemon";
 
+/// What `launchctl print` says of a service that a person wants to know.
+const TOLD: [&str; 6] = ["path", "program", "state", "pid", "runs", "last exit code"];
+
 /// launchd.
 #[derive(Debug)]
 pub struct Launchd;
@@ -19,30 +22,53 @@ impl Manager for Launchd {
     fn install(&self, place: &Place) -> Plan {
         let path = file(place);
         let target = path.to_string_lossy().into_owned();
-        Plan {
-            steps: vec![
-                place.stop_daemon(),
-                Step::MakeDirectory(place.home.join(".callboard")),
-                Step::Write { path, text: filled(place) },
-                // One that is loaded already would keep what it was loaded with.
-                Step::Try(words(["launchctl", "bootout", &service(place)])),
-                Step::Run(words(["launchctl", "bootstrap", &domain(place), &target])),
-            ],
-        }
+        let mut steps = vec![
+            place.stop_daemon(),
+            Step::MakeDirectory(place.home.join(".callboard")),
+            Step::Write { path, text: filled(place) },
+        ];
+        // One that is loaded already would keep what it was loaded with.
+        steps.extend(unload(place));
+        steps.push(Step::Run(words(["launchctl", "enable", &service(place)])));
+        steps.push(Step::Run(words(["launchctl", "bootstrap", &domain(place), &target])));
+        Plan { steps }
     }
 
     fn uninstall(&self, place: &Place) -> Plan {
-        Plan {
-            steps: vec![
-                Step::Try(words(["launchctl", "bootout", &service(place)])),
-                Step::Remove(file(place)),
-            ],
-        }
+        Plan { steps: unload(place).into_iter().chain([Step::Remove(file(place))]).collect() }
     }
 
     fn state(&self, place: &Place) -> Vec<String> {
         words(["launchctl", "print", &service(place)])
     }
+
+    /// The service's own lines of note. `launchctl print` is for people and may change: without any of them, all of it.
+    fn summary(&self, said: &str) -> String {
+        let lines = said.lines().filter_map(|line| line.strip_prefix('\t'));
+        let told: Vec<&str> = lines
+            .filter(|line| line.split_once(" = ").is_some_and(|(name, _)| TOLD.contains(&name)))
+            .collect();
+        if told.is_empty() { said.trim().to_owned() } else { told.join("\n") }
+    }
+
+    fn next(&self, place: &Place, why: &str) -> Option<String> {
+        let says = |words: &[&str]| words.iter().any(|word| why.contains(word));
+        if says(&["Could not find service"]) {
+            return Some("callboard service install".to_owned());
+        }
+        if says(&["Could not find domain", "Domain does not support"]) {
+            return Some("log in at the screen of this Mac, then: callboard service install".to_owned());
+        }
+        says(&["Bootstrap failed"]).then(|| format!("plutil -lint '{}'", file(place).display()))
+    }
+}
+
+/// A service that is told to end may take its time, and can't be loaded anew before.
+fn unload(place: &Place) -> [Step; 2] {
+    [
+        Step::Try(words(["launchctl", "bootout", &service(place)])),
+        Step::UntilGone(words(["launchctl", "print", &service(place)])),
+    ]
 }
 
 fn file(place: &Place) -> PathBuf {
@@ -71,29 +97,6 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-#[cfg(all(test, unix))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_property_list_names_this_program_and_this_home_as_xml_needs_them() {
-        let place = Place {
-            home: PathBuf::from("/users/ada & <eve>"),
-            program: PathBuf::from("/opt/a&b/callboard"),
-            uid: "501".to_owned(),
-        };
-        let list = filled(&place);
-        assert!(list.contains("<string>/opt/a&amp;b/callboard</string>"), "{list}");
-        assert!(
-            list.contains("<string>/users/ada &amp; &lt;eve&gt;/.callboard/callboard.sock</string>"),
-            "{list}"
-        );
-        let (comment, body) = list.split_once("<plist version=").unwrap();
-        assert!(!body.contains("__"), "{list}");
-        assert!(comment.contains("__HOME__") && !comment.contains("ada"), "{list}");
-        let plan = Launchd.install(&place).to_string();
-        assert!(plan.ends_with(
-            "run launchctl bootstrap gui/501 /users/ada & <eve>/Library/LaunchAgents/dev.callboard.daemon.plist"
-        ));
-    }
-}
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;

@@ -8,6 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 #[cfg(windows)]
 use callboard_windows::{access::create_private_directory as make_directory, user::sid as user};
@@ -18,6 +19,11 @@ use crate::failure::Failure;
 
 /// The variable that names the user's home.
 const HOME_VARIABLE: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+
+/// How long a service that was told to end may take: longer than its manager waits before it kills.
+const GONE_PATIENCE: Duration = Duration::from_secs(40);
+/// How often to look whether it has.
+const GONE_LOOK: Duration = Duration::from_millis(50);
 
 /// Where things are for this user.
 #[derive(Debug, Clone)]
@@ -44,6 +50,14 @@ pub trait Manager {
     fn uninstall(&self, place: &Place) -> Plan;
     /// The command that says how it is.
     fn state(&self, place: &Place) -> Vec<String>;
+    /// What of its words a person wants to know.
+    fn summary(&self, said: &str) -> String {
+        said.trim().to_owned()
+    }
+    /// What to do when a step failed for this reason, if that is known.
+    fn next(&self, _place: &Place, _why: &str) -> Option<String> {
+        None
+    }
 }
 
 /// One step.
@@ -65,6 +79,8 @@ pub enum Step {
     Run(Vec<String>),
     /// Run this command; that it fails means that there was nothing to do.
     Try(Vec<String>),
+    /// Run this command until it fails, which means that what it asks about is gone.
+    UntilGone(Vec<String>),
 }
 
 /// Steps in order.
@@ -136,8 +152,20 @@ impl Step {
                 let _ = said(words);
                 Ok(())
             }
+            Self::UntilGone(words) => until_gone(words),
         }
     }
+}
+
+fn until_gone(words: &[String]) -> Result<(), String> {
+    let started = Instant::now();
+    while said(words).is_ok() {
+        if started.elapsed() > GONE_PATIENCE {
+            return Err(format!("it is still there after {} s", GONE_PATIENCE.as_secs()));
+        }
+        std::thread::sleep(GONE_LOOK);
+    }
+    Ok(())
 }
 
 #[cfg(unix)]
@@ -159,6 +187,9 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     }
     let beside = path.with_extension("new");
     fs::write(&beside, text)?;
+    // launchd takes no file that the group may write to, as it could with some people's umask.
+    #[cfg(unix)]
+    fs::set_permissions(&beside, std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
     fs::rename(&beside, path)
 }
 
@@ -186,6 +217,7 @@ impl fmt::Display for Step {
             Self::Write { path, .. } => write!(f, "write {}", path.display()),
             Self::Remove(path) => write!(f, "remove {}", path.display()),
             Self::Run(words) | Self::Try(words) => write!(f, "run {}", words.join(" ")),
+            Self::UntilGone(words) => write!(f, "wait until this finds nothing: {}", words.join(" ")),
         }
     }
 }
