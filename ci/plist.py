@@ -6,7 +6,7 @@ import plistlib
 import sys
 
 PATH = pathlib.Path(__file__).parent.parent / "launchd" / "dev.callboard.daemon.plist"
-HOME, PROGRAM = "/Users/ada & <eve>", "/opt/R&D/callboard"
+HOME, PROGRAM = "/srv/ada & <eve>", "/opt/R&D/callboard"
 
 # A dictionary names its keys, a list its one member type; a tuple gives a choice; ANY_KEY stands for names of one's own.
 ANY_KEY = "*"

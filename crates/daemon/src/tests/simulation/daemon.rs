@@ -57,9 +57,10 @@ pub struct Daemon {
     pub seats: BTreeMap<Namespace, Seat>,
 }
 
-/// The settings of all simulated boards. Without a history of keys, what a board holds is what a restart brings back.
+/// The settings of all simulated boards. Without a history of keys and of turns, what a board holds is what a restart
+/// brings back.
 pub fn board_config() -> BoardConfig {
-    let limits = Limits { watch_history: 0, ..Limits::default() };
+    let limits = Limits { watch_history: 0, thread_turns_per_minute: 0, ..Limits::default() };
     BoardConfig { limits, ..BoardConfig::default() }
 }
 
