@@ -199,13 +199,14 @@ impl Walk<'_> {
             Err(_) => SnapshotEnd::Absent,
         });
         let written = written?;
+        // What can be seen to be done is done: whoever waits for the count may look at the files.
+        self.remove_old();
         let took_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let counters = &self.keeper.counters;
         counters.saved.fetch_max(self.changes, Ordering::AcqRel);
         counters.snapshots.fetch_add(1, Ordering::Relaxed);
         counters.snapshot_bytes.store(written.bytes, Ordering::Relaxed);
         counters.snapshot_took_ms.store(took_ms, Ordering::Relaxed);
-        self.remove_old();
         Ok((written, took_ms))
     }
 
