@@ -37,7 +37,7 @@ mod signals;
 mod socket;
 mod stop;
 mod store;
-mod tasks;
 #[cfg(unix)]
 mod strangers;
+mod tasks;
 mod texts;

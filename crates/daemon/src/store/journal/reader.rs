@@ -184,14 +184,15 @@ impl Reader<'_> {
                 }
                 Err(ReadError::Line(LineError { fault, .. })) => Err(fault),
             };
-            is_first = false;
+            // Without its header nothing of a segment can be kept, not even blank lines before it.
+            let start = std::mem::take(&mut is_first).then_some(Position { line: 1, offset: 0 });
             match entry {
                 Ok(None) => {}
                 Ok(Some((namespace, records))) => {
                     take(namespace, records)?;
                     self.changes += 1;
                 }
-                Err(fault) => return Ok(Err(Stop::At(lines.position(), fault))),
+                Err(fault) => return Ok(Err(Stop::At(start.unwrap_or_else(|| lines.position()), fault))),
             }
         }
     }
