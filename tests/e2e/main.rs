@@ -10,6 +10,8 @@ mod harness;
 
 #[cfg(unix)]
 mod activation;
+#[cfg(unix)]
+mod crowd;
 mod demo;
 #[cfg(unix)]
 mod disk;
