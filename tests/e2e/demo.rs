@@ -32,7 +32,7 @@ fn the_demo_checks_what_it_shows_and_leaves_nothing_behind() {
     assert!(played.status.success(), "{result:#} {error}");
     assert_eq!((&result["ok"], &result["files"]), (&Value::Bool(true), &Value::from(60)));
     let checks = result["checks"].as_array().unwrap();
-    assert_eq!(checks.len(), 6);
+    assert_eq!(checks.len(), 9);
     assert!(checks.iter().all(|check| check["ok"] == true), "{result:#}");
     assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0, "the demo's folder is gone");
 }

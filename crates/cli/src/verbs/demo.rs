@@ -1,11 +1,12 @@
 //! `callboard demo`: the main job on real input, and a summary that is checked against the evidence.
 //!
-//! A daemon of its own, a manager and several workers as processes: the manager hands out the files of a directory by
-//! message, the workers reserve each by lock, count and checksum it, ask each other, and record the result under their
-//! lock. Midway one worker is killed while it holds a lock. Invariant: nothing of the user's is touched, and every
+//! A daemon of its own, a manager and several workers as processes: the manager lays out the work on the files of a directory
+//! as tasks that depend on each other, the workers claim them, reserve each file by lock, count and checksum it, ask each
+//! other, add up, review what others added up, and vote on the sums. Midway one worker is killed while it holds a lock. Invariant: nothing of the user's is touched, and every
 //! process is ended and reaped however this one ends.
 
 mod company;
+mod desk;
 mod files;
 mod ledger;
 mod manager;

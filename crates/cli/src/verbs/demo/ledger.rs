@@ -37,14 +37,16 @@ pub struct Ledger {
     pub overlaps: usize,
     /// How often each file was recorded.
     pub records: BTreeMap<String, usize>,
+    /// How often each task was claimed.
+    pub claims: BTreeMap<String, usize>,
+    /// How often each task was completed.
+    pub completions: BTreeMap<String, usize>,
     /// Messages sent.
     pub sent: usize,
     /// Questions answered.
     pub answered: usize,
     /// Messages that nobody acked yet.
     pub unacked: BTreeSet<String>,
-    /// Messages that came back unacked, and from whom.
-    pub returned: Vec<(String, String)>,
     /// Messages that nobody will get any more.
     pub lost: usize,
     /// Holes in what the daemon told.
@@ -87,7 +89,8 @@ impl Ledger {
             }
             Area::Message => self.note_message(action, change.subject, agent),
             Area::Kv => self.note_key(action, &change.subject, agent),
-            Area::Topic | Area::Agent | Area::Task | Area::Coordination => {}
+            Area::Task => self.note_task(action, change.subject),
+            Area::Topic | Area::Agent | Area::Coordination => {}
         }
         Turn::Other
     }
@@ -130,7 +133,6 @@ impl Ledger {
                 self.senders.insert(id, agent);
             }
             "acked" => drop(self.unacked.remove(&id)),
-            "returned" => self.returned.push((id, agent)),
             "answered" => {
                 self.answered += 1;
                 self.doing.entry(agent).or_default().answered += 1;
@@ -141,6 +143,19 @@ impl Ledger {
             "dead" | "expired" => self.lost += 1,
             _ => {}
         }
+    }
+
+    fn note_task(&mut self, action: &str, id: String) {
+        let counts = match action {
+            "created" => {
+                self.completions.insert(id, 0);
+                return;
+            }
+            "claimed" => &mut self.claims,
+            "completed" => &mut self.completions,
+            _ => return,
+        };
+        *counts.entry(id).or_default() += 1;
     }
 
     fn note_key(&mut self, action: &str, key: &str, agent: String) {
@@ -193,7 +208,6 @@ mod tests {
         let mut ledger = Ledger::default();
         note(&mut ledger, "message", "sent", "1", "manager");
         note(&mut ledger, "message", "sent", "2", "a");
-        note(&mut ledger, "message", "returned", "1", "a");
         note(&mut ledger, "message", "answered", "2", "b");
         note(&mut ledger, "message", "acked", "2", "b");
         assert_eq!(ledger.unacked, BTreeSet::from(["1".to_owned()]));
@@ -201,5 +215,18 @@ mod tests {
         note(&mut ledger, "kv", "put", "done/x", "a");
         note(&mut ledger, "kv", "put", "done/x", "b");
         assert_eq!((ledger.done(), ledger.records["x"]), (1, 2));
+    }
+
+    #[test]
+    fn a_task_that_nobody_completed_and_one_claimed_twice_are_in_the_books() {
+        let mut ledger = Ledger::default();
+        for (action, id) in
+            [("created", "1"), ("created", "2"), ("claimed", "1"), ("ready", "1"), ("claimed", "1")]
+        {
+            note(&mut ledger, "task", action, id, "a");
+        }
+        note(&mut ledger, "task", "completed", "1", "b");
+        assert_eq!(ledger.claims, BTreeMap::from([("1".to_owned(), 2)]));
+        assert_eq!(ledger.completions, BTreeMap::from([("1".to_owned(), 1), ("2".to_owned(), 0)]));
     }
 }

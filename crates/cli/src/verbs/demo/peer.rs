@@ -2,18 +2,20 @@
 //!
 //! Invariant: a process ends when the one that started it is gone, however that ended.
 
+use std::fmt::Display;
 use std::io::{self, Read as _};
 use std::thread;
 
 use callboard_client::{Client, ConnectOptions, EventStream};
 use callboard_protocol::methods::agent::Register;
 use callboard_protocol::methods::message::{Message, Send, Sent, Subscribe};
+use callboard_protocol::revision::TaskId;
 use callboard_protocol::{Json, Label, Role};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
-use super::words::{REPORT_PREFIX, Report};
+use super::words::{REPORT_PREFIX, Report, Totals};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -112,8 +114,26 @@ impl Peer {
     /// # Errors
     /// When it is something else than a `T`.
     pub fn read<T: DeserializeOwned>(&self, message: &Message) -> Result<T, Failure> {
-        let what = || format!("{}: read message {}", self.name, message.id);
-        message.payload.to().map_err(|error| Failure::new(Exit::Failure, what(), error))
+        self.parse(format_args!("message {}", message.id), &message.payload)
+    }
+
+    /// What a value says.
+    ///
+    /// # Errors
+    /// When it is something else than a `T`.
+    pub fn parse<T: DeserializeOwned>(&self, what: impl Display, value: &Json) -> Result<T, Failure> {
+        let what = || format!("{}: read {what}", self.name);
+        value.to().map_err(|error| Failure::new(Exit::Failure, what(), error))
+    }
+
+    /// What a key has.
+    ///
+    /// # Errors
+    /// The daemon's, that it is gone, or that it has something else than a `T`.
+    pub async fn value<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Failure> {
+        let found = self.client.kv_get(key).await;
+        let found = found.map_err(|error| self.failed(&format!("read {key}"), error))?;
+        found.value.map(|value| self.parse(key, &value)).transpose()
     }
 
     /// Done with a message.
@@ -124,6 +144,22 @@ impl Peer {
         let receipts: Vec<String> = message.receipt.iter().cloned().collect();
         let acked = self.client.message_ack(&receipts).await;
         acked.map(drop).map_err(|error| self.failed("ack a message", error))
+    }
+
+    /// What these tasks' totals come to.
+    ///
+    /// # Errors
+    /// The daemon's, that it is gone, or that one has no totals.
+    pub async fn add_up(&self, tasks: &[TaskId]) -> Result<Totals, Failure> {
+        let mut totals = Totals::default();
+        for id in tasks {
+            let found = self.client.task_get(*id).await;
+            let task = found.map_err(|error| self.failed("look at a task", error))?.task;
+            if let Some(result) = &task.result {
+                totals.merge(&self.parse(&task.title, result)?);
+            }
+        }
+        Ok(totals)
     }
 
     /// Leaves, and leaves behind what was measured.

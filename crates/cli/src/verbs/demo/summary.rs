@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use callboard_client::Client;
+use callboard_protocol::methods::coordination::Vote;
 use callboard_protocol::methods::kv::List;
 use callboard_protocol::methods::server::Stats;
 use callboard_protocol::params::ListLimit;
@@ -15,7 +16,7 @@ use serde::de::DeserializeOwned;
 use super::Killing;
 use super::files::{Source, Tally};
 use super::ledger::{Ledger, shown};
-use super::words::{DONE_PREFIX, REPORT_PREFIX, Record, Report, TOTALS, Totals};
+use super::words::{CHOICES, DONE_PREFIX, REPORT_PREFIX, Record, Report, TOTALS, Totals, VOTE_KEY};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -64,16 +65,23 @@ impl Evidence {
         for (_, part) in read_all::<Report>(client, REPORT_PREFIX).await? {
             report.merge(part);
         }
-        let totals =
-            client.kv_get(TOTALS).await.map_err(|error| Failure::client("read the totals", error))?;
-        let totals: Totals = totals.value.and_then(|value| value.to().ok()).unwrap_or_default();
+        let totals: Totals = read(client, TOTALS).await?.unwrap_or_default();
+        let vote = match read(client, VOTE_KEY).await? {
+            Some(id) => {
+                Some(client.vote_get(id).await.map_err(|error| Failure::client("look at the vote", error))?)
+            }
+            None => None,
+        };
         let stats =
             client.server_stats().await.map_err(|error| Failure::client("read the counters", error))?;
         let checks = vec![
             each_file_once(source, &records, &ledger, &totals)?,
             one_holder_at_a_time(&ledger, &report),
+            each_task_once_and_in_order(&ledger, &report),
+            reviews(&report, &stats),
+            agreement(vote.as_ref()),
             nothing_lost(&ledger, &stats),
-            killed_worker(&ledger, &records, killed.as_ref()),
+            killed_worker(&ledger, killed.as_ref()),
             questions(&report, &ledger),
         ];
         Ok(Self {
@@ -83,7 +91,8 @@ impl Evidence {
             checks,
             latencies: vec![
                 latency("lock.acquire, call to answer", report.lock_us),
-                latency("message, worker to manager", report.message_us),
+                latency("task.complete, call to answer", report.complete_us),
+                latency("message, manager to worker", report.message_us),
                 latency("question and answer", report.question_us),
             ],
         })
@@ -124,6 +133,13 @@ impl Evidence {
         }
         Ok(if self.ok { Exit::Ok } else { Exit::Failure })
     }
+}
+
+/// What a key has, if it is a `T`.
+async fn read<T: DeserializeOwned>(client: &Client, key: &str) -> Result<Option<T>, Failure> {
+    let found = client.kv_get(key).await;
+    let found = found.map_err(|error| Failure::client(format_args!("read {key}"), error))?;
+    Ok(found.value.and_then(|value| value.to().ok()))
 }
 
 /// All values whose keys begin with `prefix`, with the rest of their keys.
@@ -177,6 +193,38 @@ fn one_holder_at_a_time(ledger: &Ledger, report: &Report) -> Check {
     Check { check: "no two holders of one lock at a time", ok, evidence }
 }
 
+fn each_task_once_and_in_order(ledger: &Ledger, report: &Report) -> Check {
+    let tasks = ledger.completions.len();
+    let once = ledger.completions.values().filter(|count| **count == 1).count();
+    let ok = tasks > 0 && once == tasks && report.early == 0 && ledger.gaps == 0;
+    let evidence = format!(
+        "{once} of {tasks} tasks completed once, {} claims, {} begun before what they depend on",
+        report.begun, report.early
+    );
+    Check { check: "every task done once, in the order of its dependencies", ok, evidence }
+}
+
+fn reviews(report: &Report, stats: &Stats) -> Check {
+    let unreviewed = stats.tasks.get("pending_review").copied().unwrap_or_default();
+    let ok = report.reviews > 0 && report.own_approved == 0 && unreviewed == 0;
+    let evidence = format!(
+        "{} reviews by others, {} approvals of own work tried and refused, {} not refused",
+        report.reviews, report.own_refused, report.own_approved
+    );
+    Check { check: "sums reviewed, by nobody who had made them", ok, evidence }
+}
+
+fn agreement(vote: Option<&Vote>) -> Check {
+    let check = "workers voted, and agreed on the sums";
+    let Some(vote) = vote else {
+        return Check { check, ok: false, evidence: "there was no vote".to_owned() };
+    };
+    let winner = vote.winner.as_ref().map_or("nobody", |winner| winner.as_str());
+    let ok = winner == CHOICES[0] && vote.quorum_met && vote.ballots.len() == vote.voters.len();
+    let evidence = format!("{} of {} voted, {winner} won", vote.ballots.len(), vote.voters.len());
+    Check { check, ok, evidence }
+}
+
 fn nothing_lost(ledger: &Ledger, stats: &Stats) -> Check {
     let inbox = &stats.inbox;
     let ok = ledger.unacked.is_empty()
@@ -193,21 +241,17 @@ fn nothing_lost(ledger: &Ledger, stats: &Stats) -> Check {
     Check { check: "no message lost", ok, evidence }
 }
 
-fn killed_worker(ledger: &Ledger, records: &[(String, Record)], killed: Option<&Killing>) -> Check {
-    let again = records.iter().filter(|(_, record)| record.attempt > 1).count();
+fn killed_worker(ledger: &Ledger, killed: Option<&Killing>) -> Check {
+    let again = ledger.claims.values().filter(|count| **count > 1).count();
     let freed = killed.and_then(|killed| killed.freed_after.map(|after| (shown(&killed.lock), after)));
     let (ok, evidence) = match freed {
         Some((path, after)) => {
-            let returned = ledger.returned.len();
-            let text = format!(
-                "{path} free after {} ms, {returned} messages delivered again, {again} files done by their second delivery",
-                after.as_millis()
-            );
-            (returned > 0, text)
+            let text = format!("{path} free after {} ms, {again} tasks handed out again", after.as_millis());
+            (again > 0, text)
         }
         None => (false, "nobody was killed: too few files for it, give a larger directory".to_owned()),
     };
-    Check { check: "a killed worker's lock and messages came back", ok, evidence }
+    Check { check: "a killed worker's lock and task came back", ok, evidence }
 }
 
 fn questions(report: &Report, ledger: &Ledger) -> Check {

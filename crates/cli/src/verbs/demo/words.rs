@@ -4,6 +4,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use callboard_protocol::revision::{TaskId, VoteId};
 use serde::{Deserialize, Serialize};
 
 use super::files::Tally;
@@ -15,19 +16,27 @@ pub const MANAGER: &str = "manager";
 /// The role of the workers.
 pub const WORKER: &str = "worker";
 
-/// A message with an [`Order`], to any worker.
-pub const FILE: &str = "file";
-/// A message with a [`Done`], to the manager.
-pub const DONE: &str = "done";
+/// A message with a [`ReviewOrder`], to a worker who did not do the task.
+pub const REVIEW: &str = "review";
 /// A request with an [`Order`] whose answer is a [`Tally`]: what do you count in this file?
 pub const QUESTION: &str = "question";
+/// What the daemon asks voters with, see [`VoteRequest`], and tells them the result with.
+pub const VOTE_REQUEST: &str = "vote_request";
+/// See [`VOTE_REQUEST`].
+pub const VOTE_RESULT: &str = "vote_result";
 /// A message to each worker: there is nothing more to do.
 pub const STOP: &str = "stop";
+/// What one can vote for: the sums are right, or not.
+pub const CHOICES: [&str; 2] = ["right", "wrong"];
 
 /// The key with the paths of all files, an array.
 pub const FILES_KEY: &str = "files";
 /// The key with the [`Totals`], and the lock under which they are changed.
 pub const TOTALS: &str = "totals";
+/// The key with the id of the task that adds everything up.
+pub const EVERYTHING_KEY: &str = "everything";
+/// The key with the id of the vote.
+pub const VOTE_KEY: &str = "vote";
 /// What the keys with a [`Record`] begin with; the file's path follows.
 pub const DONE_PREFIX: &str = "done/";
 /// What the locks of files begin with; the path follows.
@@ -44,13 +53,32 @@ pub struct Order {
     pub path: String,
 }
 
-/// A file was worked on.
+/// What a task is about: its payload.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Work {
+    /// Count this file; its result is a [`Tally`].
+    File(String),
+    /// Add up what came out for these files, which are its parts; its result is a [`Totals`].
+    Part(Vec<String>),
+    /// Add up what came out for the tasks that it depends on; its result is a [`Totals`].
+    Everything,
+}
+
+/// Which task to review.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Done {
-    /// Its path.
-    pub path: String,
+pub struct ReviewOrder {
+    /// The task.
+    pub task: TaskId,
     /// When this was sent, in Unix microseconds; all processes read the same clock.
     pub sent_us: u64,
+}
+
+/// What the daemon asks voters.
+#[derive(Debug, Deserialize)]
+pub struct VoteRequest {
+    /// The vote.
+    pub vote: VoteId,
 }
 
 /// What is kept of a file.
@@ -60,8 +88,6 @@ pub struct Record {
     pub tally: Tally,
     /// By which process.
     pub pid: u32,
-    /// Which delivery of the file it was, from 1.
-    pub attempt: u32,
 }
 
 /// All files together: read, added to and written back under a lock, so that a second holder would show in the sums.
@@ -82,6 +108,13 @@ impl Totals {
         self.lines += tally.lines;
         self.bytes += tally.bytes;
     }
+
+    /// Adds other totals.
+    pub fn merge(&mut self, other: &Self) {
+        self.files += other.files;
+        self.lines += other.lines;
+        self.bytes += other.bytes;
+    }
 }
 
 /// What a process measured and saw.
@@ -99,8 +132,18 @@ pub struct Report {
     pub overlaps: u64,
     /// How often another counted differently.
     pub disagreements: u64,
-    /// Files that were reported a second time.
-    pub duplicates: u64,
+    /// `task.complete`, call to answer, in microseconds.
+    pub complete_us: Vec<u64>,
+    /// Tasks that were begun.
+    pub begun: u64,
+    /// Tasks that were begun before one that they depend on was done.
+    pub early: u64,
+    /// Reviews of what others did.
+    pub reviews: u64,
+    /// Approvals of a worker's own work that were refused.
+    pub own_refused: u64,
+    /// Approvals of a worker's own work that were not.
+    pub own_approved: u64,
 }
 
 impl Report {
@@ -112,7 +155,12 @@ impl Report {
         self.contended += other.contended;
         self.overlaps += other.overlaps;
         self.disagreements += other.disagreements;
-        self.duplicates += other.duplicates;
+        self.complete_us.extend(other.complete_us);
+        self.begun += other.begun;
+        self.early += other.early;
+        self.reviews += other.reviews;
+        self.own_refused += other.own_refused;
+        self.own_approved += other.own_approved;
     }
 }
 

@@ -1,5 +1,5 @@
-//! A worker's process: gets files by message, reserves each by lock, counts and checksums it, asks a colleague for a second
-//! opinion now and then, and answers the questions of others meanwhile.
+//! A worker's process: claims one task after the other, reserves each file by lock, counts and checksums it, adds up what
+//! others counted, and asks a colleague for a second opinion now and then. What others ask of it meanwhile is `desk`'s.
 //!
 //! Invariant: a file counts as done by one transaction: the record (only if there is none yet, and only while the file's lock
 //! is held) and the totals (only while their lock is held). So whatever is killed, and whatever comes again, each file is
@@ -14,26 +14,25 @@ use callboard_protocol::address::Address;
 use callboard_protocol::event::{Event as _, LockContended};
 use callboard_protocol::methods::kv::{IfLock, Operation, Set, Txn};
 use callboard_protocol::methods::lock::{Acquire, Bind};
-use callboard_protocol::methods::message::{Message, Reply, Request};
-use callboard_protocol::revision::Token;
-use callboard_protocol::{AgentName, ErrorKind, Json, Key, Label, WaitMs};
+use callboard_protocol::methods::message::Request;
+use callboard_protocol::methods::task::{Claim, Claimed, Review, Task};
+use callboard_protocol::revision::{TaskId, Token};
+use callboard_protocol::{AgentName, ErrorKind, Json, Key, Label, Role, WaitMs};
 use clap::Args;
 use serde::Serialize;
 
+use super::desk::Desk;
 use super::files::{Tally, hex_digest};
 use super::peer::{Peer, starter_left};
-use super::words::{
-    DONE, DONE_PREFIX, Done, FILE, LOCK_PREFIX, MANAGER, Order, QUESTION, Record, Report, STOP, TOTALS,
-    Totals, WORKER, unix_us,
-};
+use super::words::{DONE_PREFIX, LOCK_PREFIX, Order, QUESTION, Record, Report, TOTALS, Totals, WORKER, Work};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// Files and the order to stop that may be unacked: one in hand, one to go on with.
-const ORDERS_CREDIT: u32 = 2;
-/// Questions that may be unanswered.
-const QUESTIONS_CREDIT: u32 = 16;
+/// How long to wait for a task before asking again, in milliseconds.
+const CLAIM_WAIT_MS: u64 = 60_000;
+/// How long to wait for a lock, in milliseconds.
+const LOCK_WAIT_MS: u64 = 60_000;
 /// Every so many files a colleague is asked for a second opinion.
 const FILES_PER_QUESTION: usize = 5;
 
@@ -64,30 +63,17 @@ pub async fn run(args: WorkerArgs, context: &Context) -> Result<Exit, Failure> {
     let notices = peer.client().notices();
     let mut contended = 0;
     let mut worker = Worker { peer: &peer, args: &args, turns: 0, report: Report::default() };
-    let questions = peer.messages([QUESTION], QUESTIONS_CREDIT).await?;
+    let mut desk = Desk::new(&peer, &args.root);
     tokio::select! {
         worked = worker.work() => worked?,
-        answered = answer(&peer, &args, questions) => answered?,
+        stopped = desk.work() => stopped?,
         () = count_contended(notices, &mut contended) => {}
         () = starter_left() => return Err(Failure::new(Exit::Failure, "work", "the demo was ended")),
     }
-    let report = Report { contended, ..worker.report };
+    let mut report = Report { contended, ..worker.report };
+    report.merge(desk.into_report());
     peer.leave(&report).await?;
     Ok(Exit::Ok)
-}
-
-/// Answers questions for as long as there is a daemon.
-async fn answer(peer: &Peer, args: &WorkerArgs, mut questions: EventStream) -> Result<(), Failure> {
-    loop {
-        let question = peer.next(&mut questions).await?;
-        let Order { path } = peer.read(&question)?;
-        let tally = Tally::of(&args.root, &path)?;
-        let reply = async {
-            let payload = Json::from_value(&tally)?;
-            peer.client().call(&Reply { to_message: question.id, payload, r#type: None }).await
-        };
-        reply.await.map_err(|error| peer.failed("answer a question", error))?;
-    }
 }
 
 /// Counts who had to wait for a lock of this process. Ends with the connection, which the others tell of.
@@ -120,37 +106,81 @@ struct Worker<'a> {
 }
 
 impl Worker<'_> {
+    /// Works on tasks for as long as there is a daemon.
     async fn work(&mut self) -> Result<(), Failure> {
-        let mut orders = self.peer.messages([FILE, STOP], ORDERS_CREDIT).await?;
+        let role = Role::new(WORKER).map_err(|error| self.peer.failed("claim a task", error.into()))?;
+        let claim = Claim { role: Some(role), wait_ms: WaitMs::new(CLAIM_WAIT_MS), ..Claim::default() };
         loop {
-            let message = self.peer.next(&mut orders).await?;
-            let is_stop = message.r#type.as_str() == STOP;
-            if !is_stop {
-                self.work_on(&message).await?;
-            }
-            self.peer.ack(&message).await?;
-            if is_stop {
-                return Ok(());
+            let claimed = self.peer.client().task_claim(&claim).await;
+            let claimed = claimed.map_err(|error| self.peer.failed("claim a task", error))?;
+            if let Claimed { task: Some(task), token: Some(token) } = claimed {
+                self.work_on(&task, token).await?;
             }
         }
     }
 
-    async fn work_on(&mut self, message: &Message) -> Result<(), Failure> {
-        let Order { path } = self.peer.read(message)?;
+    async fn work_on(&mut self, task: &Task, token: Token) -> Result<(), Failure> {
+        let work = task.payload.as_ref().map(|payload| self.peer.parse(&task.title, payload));
+        match work.transpose()? {
+            Some(Work::File(path)) => {
+                let tally = self.count(&path).await?;
+                self.complete(token, &tally).await
+            }
+            Some(Work::Part(_)) => {
+                let mut totals = Totals::default();
+                let looked = self.peer.client().task_get(task.id).await;
+                let parts = looked.map_err(|error| self.peer.failed("look at a task", error))?.children;
+                for part in parts.into_iter().flat_map(|parts| parts.results) {
+                    totals.add(&self.peer.parse(&task.title, &part.result)?);
+                }
+                self.complete(token, &totals).await?;
+                self.approve_own(task.id).await
+            }
+            Some(Work::Everything) => {
+                let totals = self.peer.add_up(&task.depends_on).await?;
+                self.complete(token, &totals).await?;
+                self.approve_own(task.id).await
+            }
+            None => Err(Failure::new(Exit::Failure, &task.title, "the task does not say what to do")),
+        }
+    }
+
+    async fn complete(&mut self, token: Token, result: &impl Serialize) -> Result<(), Failure> {
+        let asked = Instant::now();
+        let completed = self.peer.client().task_complete(token, result).await;
+        completed.map_err(|error| self.peer.failed("complete a task", error))?;
+        self.report.complete_us.push(microseconds(asked));
+        Ok(())
+    }
+
+    /// Tries to approve of its own work, which must not be possible.
+    async fn approve_own(&mut self, id: TaskId) -> Result<(), Failure> {
+        match self.peer.client().task_review(&Review { id, approve: true, comments: None }).await {
+            Ok(_) => self.report.own_approved += 1,
+            Err(ClientError::Rpc(error)) if error.kind == ErrorKind::PermissionDenied => {
+                self.report.own_refused += 1;
+            }
+            // Somebody else was quicker.
+            Err(ClientError::Rpc(error)) if error.kind == ErrorKind::NotReady => {}
+            Err(error) => return Err(self.peer.failed("review a task", error)),
+        }
+        Ok(())
+    }
+
+    async fn count(&mut self, path: &str) -> Result<Tally, Failure> {
         let asked = Instant::now();
         let lock = self.acquire(format!("{LOCK_PREFIX}{path}")).await?;
         self.report.lock_us.push(microseconds(asked));
-        let tally = Tally::of(&self.args.root, &path)?;
+        let tally = Tally::of(&self.args.root, path)?;
         tokio::time::sleep(Duration::from_millis(self.args.pace_ms)).await;
         self.turns += 1;
         if self.turns.is_multiple_of(FILES_PER_QUESTION) {
-            self.ask(&path, &tally).await?;
+            self.ask(path, &tally).await?;
         }
-        let record = Record { tally, pid: std::process::id(), attempt: message.attempt };
-        self.record(&path, &record, &lock).await?;
+        let record = Record { tally: tally.clone(), pid: std::process::id() };
+        self.record(path, &record, &lock).await?;
         self.release(lock).await?;
-        self.peer.send(MANAGER, DONE, &Done { path, sent_us: unix_us() }).await?;
-        Ok(())
+        Ok(tally)
     }
 
     /// Takes a lock, waiting for it, and has the system's own lock witness that nobody else holds it.
@@ -159,7 +189,7 @@ impl Worker<'_> {
             keys: vec![name.clone()],
             mode: None,
             ttl_ms: None,
-            wait_ms: WaitMs::new(60_000),
+            wait_ms: WaitMs::new(LOCK_WAIT_MS),
             bind: Some(Bind::Session),
             reason: None,
         };
