@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::exit::EXIT_CODES_HELP;
 use crate::verbs::{
     agent, ask, completions, daemon, demo, down, inbox, kv, lock, namespace, publish, reply, send, service,
-    store, subscribe, tail, upgrade_daemon,
+    store, subscribe, tail, task, upgrade_daemon,
 };
 
 /// The whole command line.
@@ -18,7 +18,7 @@ use crate::verbs::{
 #[command(
     name = "callboard",
     version,
-    about = "Where the coding agents of one machine meet: shared keys, locks, messages",
+    about = "Where the coding agents of one machine meet: shared keys, locks, messages, tasks",
     after_help = EXIT_CODES_HELP,
     subcommand_required = true,
     arg_required_else_help = true
@@ -85,6 +85,9 @@ pub enum Verb {
     /// Locks on paths and patterns
     #[command(subcommand)]
     Lock(lock::LockVerb),
+    /// Shared work: claimed by one agent at a time, done in the order of what depends on what
+    #[command(subcommand)]
+    Task(task::TaskVerb),
     /// Who is here, and for what
     #[command(subcommand)]
     Agent(agent::AgentVerb),

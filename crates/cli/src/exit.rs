@@ -86,7 +86,7 @@ Exit codes:
   1  failed
   2  wrong usage: an argument is missing or wrong
   3  timeout: what was waited for did not come
-  4  not found: no such key, agent or message, or nobody is there
+  4  not found: no such key, task, agent or message, or nobody is there
   5  conflict: held by another, changed meanwhile, or over already
   6  no daemon answers
 `lock run` passes on the exit code of its command (128 + n when signal n ended it).";

@@ -5,7 +5,7 @@
 use std::fmt::Display;
 
 use callboard_protocol::ListLimit;
-use callboard_protocol::methods::{Verb, agent, kv, lock, message, server};
+use callboard_protocol::methods::{Verb, agent, kv, lock, message, server, task};
 use clap::Args;
 use serde::Serialize;
 
@@ -51,7 +51,14 @@ macro_rules! listing {
     )* };
 }
 
-listing!(kv::List, lock::List, agent::List, message::List, server::ListNamespaces);
+listing!(kv::List, lock::List, agent::List, message::List, server::ListNamespaces, task::List);
+
+impl PageArgs {
+    /// Whether only a part of the list is asked for.
+    pub fn is_partial(&self) -> bool {
+        self.limit.is_some() || self.cursor.is_some()
+    }
+}
 
 /// Asks for the pages. With `--json` each is printed on its line; `people` gets all of them otherwise.
 ///
@@ -61,36 +68,59 @@ pub async fn print_list<V: Listing>(
     session: &Session,
     output: Output,
     what: impl Display,
-    mut params: V,
+    params: V,
     page: &PageArgs,
     people: impl FnOnce(Output, Vec<V::Result>) -> Result<(), Failure>,
 ) -> Result<(), Failure>
 where
     V::Result: Serialize,
 {
-    let limit = page.limit.unwrap_or(ListLimit::MAX);
-    let mut cursor = page.cursor.clone();
+    print_lists(session, output, what, vec![params], page, people).await
+}
+
+/// As [`print_list`], for several lists that people see as one.
+///
+/// # Errors
+/// As [`print_list`].
+pub async fn print_lists<V: Listing>(
+    session: &Session,
+    output: Output,
+    what: impl Display,
+    lists: Vec<V>,
+    page: &PageArgs,
+    people: impl FnOnce(Output, Vec<V::Result>) -> Result<(), Failure>,
+) -> Result<(), Failure>
+where
+    V::Result: Serialize,
+{
     let mut pages = Vec::new();
-    loop {
-        params.turn_to(limit, cursor.take());
-        let result = session.call(&what, &params).await?;
-        let next = V::cursor(&result).map(str::to_owned);
-        if output.is_json() {
-            output.json(&result)?;
-        } else {
-            pages.push(result);
-        }
-        match (next, page.limit) {
-            (Some(next), None) => cursor = Some(next),
-            (Some(next), Some(_)) => {
-                if !output.is_json() {
-                    people(output, pages)?;
-                    output.note(format_args!("more: --cursor {next}"));
-                }
-                return Ok(());
+    let mut rest = None;
+    for mut params in lists {
+        let mut cursor = page.cursor.clone();
+        loop {
+            params.turn_to(page.limit.unwrap_or(ListLimit::MAX), cursor.take());
+            let result = session.call(&what, &params).await?;
+            let next = V::cursor(&result).map(str::to_owned);
+            if output.is_json() {
+                output.json(&result)?;
+            } else {
+                pages.push(result);
             }
-            (None, _) => break,
+            match next {
+                Some(next) if page.limit.is_none() => cursor = Some(next),
+                next => {
+                    rest = next;
+                    break;
+                }
+            }
         }
     }
-    if output.is_json() { Ok(()) } else { people(output, pages) }
+    if output.is_json() {
+        return Ok(());
+    }
+    people(output, pages)?;
+    if let Some(rest) = rest {
+        output.note(format_args!("more: --cursor {rest}"));
+    }
+    Ok(())
 }

@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::verbs::{
     agent, ask, completions, daemon, demo, doctor, down, inbox, kv, lock, namespace, publish, reply, send,
-    service, stats, status, store, subscribe, tail, up, upgrade_daemon,
+    service, stats, status, store, subscribe, tail, task, up, upgrade_daemon,
 };
 
 /// Does what `verb` says.
@@ -28,6 +28,7 @@ pub fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Doctor => block_on(doctor::run(context)),
         Verb::Kv(verb) => block_on(kv::run(verb, context)),
         Verb::Lock(verb) => block_on(lock::run(verb, context)),
+        Verb::Task(verb) => block_on(task::run(verb, context)),
         Verb::Agent(verb) => block_on(agent::run(verb, context)),
         Verb::Send(args) => block_on(send::run(args, context)),
         Verb::Inbox(args) => block_on(inbox::run(args, context)),

@@ -22,5 +22,6 @@ pub mod status;
 pub mod store;
 pub mod subscribe;
 pub mod tail;
+pub mod task;
 pub mod up;
 pub mod upgrade_daemon;

@@ -12,6 +12,11 @@ pub const STATUSES: [&str; 4] = ["idle", "working", "blocked", "away"];
 pub const PRIORITIES: [&str; 4] = ["low", "normal", "high", "urgent"];
 /// The parts of a board.
 pub const AREAS: [&str; 7] = ["kv", "lock", "message", "topic", "agent", "task", "coordination"];
+/// Where a task stands, in the order of its life.
+pub const TASK_STATUSES: [&str; 8] =
+    ["blocked", "delayed", "pending", "in_progress", "pending_review", "completed", "failed", "cancelled"];
+/// What becomes of a task when one that it depends on fails.
+pub const ON_DEPENDENCY_FAILURES: [&str; 2] = ["fail", "run"];
 /// Where messages are looked at.
 pub const MAILBOXES: [&str; 3] = ["inbox", "sent", "dead"];
 /// What survives the daemon, from least to most.
@@ -36,6 +41,7 @@ mod tests {
     use callboard_protocol::methods::agent::Status;
     use callboard_protocol::methods::message::{MailBox, Priority};
     use callboard_protocol::methods::server::Area;
+    use callboard_protocol::methods::task::{OnDependencyFailure, Status as TaskStatus};
 
     use super::*;
 
@@ -54,6 +60,11 @@ mod tests {
         assert_eq!(read::<Status, 4>(STATUSES)[3], Status::Away);
         assert_eq!(read::<Priority, 4>(PRIORITIES)[3], Priority::Urgent);
         assert_eq!(read::<Area, 7>(AREAS)[6], Area::Coordination);
+        assert_eq!(read::<TaskStatus, 8>(TASK_STATUSES), TaskStatus::ALL);
+        assert_eq!(
+            read::<OnDependencyFailure, 2>(ON_DEPENDENCY_FAILURES),
+            [OnDependencyFailure::Fail, OnDependencyFailure::Run]
+        );
         assert_eq!(read::<MailBox, 3>(MAILBOXES)[2], MailBox::Dead);
         assert_eq!(read::<Durability, 4>(DURABILITIES)[3], Durability::Sync);
         assert_eq!(read::<LogFormat, 2>(LOG_FORMATS)[1], LogFormat::Json);
