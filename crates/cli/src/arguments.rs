@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::exit::EXIT_CODES_HELP;
 use crate::verbs::{
-    agent, ask, completions, daemon, demo, down, inbox, kv, lock, namespace, publish, reply, send, service,
-    store, subscribe, tail, task, upgrade_daemon,
+    agent, ask, completions, daemon, demo, down, inbox, kv, limit, lock, namespace, publish, reply, send,
+    service, store, subscribe, tail, task, upgrade_daemon, vote,
 };
 
 /// The whole command line.
@@ -88,6 +88,12 @@ pub enum Verb {
     /// Shared work: claimed by one agent at a time, done in the order of what depends on what
     #[command(subcommand)]
     Task(task::TaskVerb),
+    /// Votes: deciding together
+    #[command(subcommand)]
+    Vote(vote::VoteVerb),
+    /// Rates that agents share, such as calls of an API
+    #[command(subcommand)]
+    Limit(limit::LimitVerb),
     /// Who is here, and for what
     #[command(subcommand)]
     Agent(agent::AgentVerb),
