@@ -15,11 +15,13 @@ use crate::text_value;
 
 mod add;
 mod claim;
+mod graph;
 mod list;
 mod look;
 mod print;
 mod settle;
 mod steer;
+mod wait;
 
 /// What to do with tasks.
 #[derive(Debug, Subcommand)]
@@ -66,6 +68,10 @@ pub enum TaskVerb {
     /// Show what a claim would give now (exit code 4 when nothing is ready)
     #[command(after_help = "Example:\n  callboard task next --tag rust")]
     Next(FilterArgs),
+    /// Wait until tasks are finished, and show them
+    Wait(wait::WaitArgs),
+    /// Show what has to be done before what
+    Graph(graph::GraphArgs),
     /// Count the tasks of each status
     #[command(after_help = "Example:\n  callboard task counts")]
     Counts,
@@ -101,6 +107,8 @@ pub async fn run(verb: TaskVerb, context: &Context) -> Result<Exit, Failure> {
         TaskVerb::List(args) => list::run(args, context).await,
         TaskVerb::Show { id } => look::show(id, context).await,
         TaskVerb::Next(filter) => look::next(filter, context).await,
+        TaskVerb::Wait(args) => wait::run(args, context).await,
+        TaskVerb::Graph(args) => graph::run(args, context).await,
         TaskVerb::Counts => look::counts(context).await,
     }
 }
