@@ -27,7 +27,11 @@ fn value_of(what: &str, text: &str, is_json: bool) -> Result<Json, Failure> {
     value.map_err(|error| Failure::usage(what, error.message))
 }
 
-fn standard_input(what: &str) -> Result<String, Failure> {
+/// All of standard input, less one line break at its end.
+///
+/// # Errors
+/// When it is no UTF-8.
+pub fn standard_input(what: &str) -> Result<String, Failure> {
     let mut text = String::new();
     let mut input = std::io::stdin().lock().take(STDIN_BYTES_MAX);
     input

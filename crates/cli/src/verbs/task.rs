@@ -16,6 +16,7 @@ use crate::text_value;
 mod add;
 mod claim;
 mod graph;
+mod import;
 mod list;
 mod look;
 mod print;
@@ -28,6 +29,8 @@ mod wait;
 pub enum TaskVerb {
     /// Add a task, and print its id
     Add(Box<add::AddArgs>),
+    /// Add a whole graph of tasks from a file, all or none
+    Import(import::ImportArgs),
     /// Take a task: the one that comes first, or one by its id (exit code 3 when none is ready in time)
     Claim(claim::ClaimArgs),
     /// Report a claimed task as done
@@ -95,6 +98,7 @@ pub struct FilterArgs {
 pub async fn run(verb: TaskVerb, context: &Context) -> Result<Exit, Failure> {
     match verb {
         TaskVerb::Add(args) => add::run(*args, context).await,
+        TaskVerb::Import(args) => import::run(args, context).await,
         TaskVerb::Claim(args) => claim::run(args, context).await,
         TaskVerb::Done(args) => settle::done(args, context).await,
         TaskVerb::Fail(args) => settle::fail(args, context).await,
