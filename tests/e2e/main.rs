@@ -41,5 +41,8 @@ mod stop;
 mod store;
 #[cfg(unix)]
 mod strangers;
+mod task_graphs;
+mod task_verbs;
 mod tasks;
 mod texts;
+mod vote_verbs;

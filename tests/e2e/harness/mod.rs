@@ -4,6 +4,7 @@
 //! fails its test with what was waited for. Whatever a test starts ends with it.
 
 mod binary;
+mod command_line;
 mod daemon;
 mod home;
 mod raw;
@@ -12,6 +13,7 @@ mod stream;
 use std::time::{Duration, Instant};
 
 pub use binary::callboard;
+pub use command_line::Ran;
 pub use daemon::Daemon;
 pub use home::Home;
 pub use raw::{Framing, Raw, deeply};

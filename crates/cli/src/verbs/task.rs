@@ -3,7 +3,7 @@
 //! Invariant: a claim is bound to the agent, not to the session of the one command that made it: it stays until it is
 //! settled by its token, or its lease ends.
 
-use callboard_protocol::methods::task::{One, Task};
+use callboard_protocol::methods::task::{One, Task, TaskRef};
 use callboard_protocol::revision::TaskId;
 use callboard_protocol::{Json, Label, Revision, Role};
 use clap::{Args, Subcommand};
@@ -133,9 +133,24 @@ fn value(what: &str, json: Option<&str>, text: Option<&str>) -> Result<Option<Js
     given.map(|(given, is_json)| text_value::read(what, given, is_json)).transpose()
 }
 
-/// The failure, with where to find out more about tasks in place of what helps elsewhere.
+/// The failure, with the tasks that are not there, and where to find out more in place of what helps elsewhere.
 fn explain(failure: Failure) -> Failure {
-    if failure.error().is_some() { failure.replacing_next("callboard task list") } else { failure }
+    let Some(error) = failure.error() else {
+        return failure;
+    };
+    let unknown = error.details.get("ids").cloned();
+    let unknown: Vec<TaskRef> = unknown.and_then(|ids| serde_json::from_value(ids).ok()).unwrap_or_default();
+    let names: Vec<String> = unknown.iter().map(in_words).collect();
+    let line = (!names.is_empty()).then(|| format!("not there: {}", names.join(", ")));
+    failure.with_details(line.into_iter().collect()).replacing_next("callboard task list")
+}
+
+/// A task as it was named: by its id, or by its `ref`.
+fn in_words(task: &TaskRef) -> String {
+    match task {
+        TaskRef::Id(id) => id.to_string(),
+        TaskRef::Ref(name) => name.to_string(),
+    }
 }
 
 /// Prints a task after a change: its object, or a line.

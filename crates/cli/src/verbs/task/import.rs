@@ -98,7 +98,8 @@ fn parse(what: &str, text: &str) -> Result<CreateMany, Failure> {
     let raw = RawValue::from_string(object).map_err(|error| wrong(&error))?;
     params::decode(Some(&raw)).map_err(|error| {
         let member = error.details.get("member").and_then(|member| member.as_str());
-        let place = member.map(|member| format!("at {member}")).into_iter().collect();
+        let untold = member.filter(|member| !error.message.contains(member));
+        let place = untold.map(|member| format!("at {member}")).into_iter().collect();
         Failure::rpc(what, error).with_details(place).or_next("callboard task import --help")
     })
 }
