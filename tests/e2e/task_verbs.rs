@@ -115,7 +115,10 @@ fn attempts_that_fail_are_repeated_given_up_and_started_anew() {
     home.run(["task", "release", &claim(&home), "--reason", "not my field"]).text();
     assert!(home.run(["task", "show", &id]).text().contains("not my field"));
     let given_up = home.run(["task", "fail", &claim(&home), "no machine", "--final"]).text();
-    assert!(given_up.starts_with("failed: ") && given_up.ends_with("(failed, for good)"), "{given_up}");
+    assert!(
+        given_up.starts_with("attempt failed: ") && given_up.ends_with("(failed, for good)"),
+        "{given_up}"
+    );
     home.run(["task", "retry", &id]).text();
     assert_eq!(status(&home, &id), "pending");
     home.run(["task", "cancel", &id]).text();

@@ -101,7 +101,7 @@ pub async fn fail(args: FailArgs, context: &Context) -> Result<Exit, Failure> {
     let retryable = args.is_final.then_some(false);
     let params = Fail { token: Revision(args.token), error: args.error, retryable };
     let result = context.call_as_agent(about("fail", args.token), &params).await.map_err(explain)?;
-    print_changed(context, &result, "failed")
+    print_changed(context, &result, "attempt failed")
 }
 
 /// Gives the task back.
