@@ -33,15 +33,8 @@ macro_rules! verbs {
                     &server::Clear { namespace: Namespace::new(namespace)? };
 
                 #[doc = "`kv.set` without a condition and without a TTL: gives a key a value."]
-                kv_set(key: &str, value: &(impl Serialize + ?Sized)) -> kv::SetResult = &kv::Set {
-                    key: Key::new(key)?,
-                    value: Json::from_value(value)?,
-                    ttl_ms: None,
-                    if_absent: None,
-                    if_revision: None,
-                    keep_ttl: None,
-                    if_lock: None,
-                };
+                kv_set(key: &str, value: &(impl Serialize + ?Sized)) -> kv::SetResult =
+                    &kv::Set::new(Key::new(key)?, Json::from_value(value)?);
                 #[doc = "`kv.get`: one key; a missing one is no error."]
                 kv_get(key: &str) -> kv::GetResult = &kv::Get { key: Key::new(key)? };
                 #[doc = "`kv.get_many`: up to 1000 keys, answered in order."]
@@ -76,19 +69,8 @@ macro_rules! verbs {
                     &lock::Break { token, reason: reason.to_owned() };
 
                 #[doc = "`message.send` with nothing but a payload, to `NAME`, `role:ROLE`, `any:ROLE` or `*`."]
-                message_send(to: &str, payload: &(impl Serialize + ?Sized)) -> message::Sent = &message::Send {
-                    to: Recipients::One(to.parse()?),
-                    payload: Json::from_value(payload)?,
-                    r#type: None,
-                    subject: None,
-                    correlation_id: None,
-                    reply_to: None,
-                    thread_id: None,
-                    priority: None,
-                    ttl_ms: None,
-                    delay_ms: None,
-                    dedupe_key: None,
-                };
+                message_send(to: &str, payload: &(impl Serialize + ?Sized)) -> message::Sent =
+                    &message::Send::new(Recipients::One(to.parse()?), Json::from_value(payload)?);
                 #[doc = "`message.receive`: takes messages out of the inbox, each under a lease."]
                 message_receive(params: &message::Receive) -> message::Received = params;
                 #[doc = "`message.ack`: done with these deliveries."]
@@ -102,14 +84,7 @@ macro_rules! verbs {
                     &message::Extend { receipt: receipt.to_owned(), lease_ms };
                 #[doc = "`message.request`: asks `NAME` or `any:ROLE`, and waits up to 30 s for the answer."]
                 message_request(to: &str, payload: &(impl Serialize + ?Sized)) -> message::Answered =
-                    &message::Request {
-                        to: to.parse()?,
-                        payload: Json::from_value(payload)?,
-                        r#type: None,
-                        subject: None,
-                        thread_id: None,
-                        timeout_ms: None,
-                    };
+                    &message::Request::new(to.parse()?, Json::from_value(payload)?);
                 #[doc = "`message.reply`: answers a message, and acks its delivery."]
                 message_reply(to_message: MessageId, payload: &(impl Serialize + ?Sized)) -> message::ById =
                     &message::Reply { to_message, payload: Json::from_value(payload)?, r#type: None };

@@ -8,6 +8,7 @@ pub mod coordination;
 pub mod kv;
 pub mod lock;
 pub mod message;
+mod required;
 pub mod server;
 pub mod session;
 pub mod task;

@@ -126,21 +126,14 @@ fn draft(
 ) -> Result<Draft, ClientError> {
     Ok(Draft {
         r#ref: Some(name),
-        title,
-        description: None,
         payload: Some(Json::from_value(work)?),
         // What adds up comes before more to add up.
         priority: is_reviewed.then_some(Priority::High),
-        tags: None,
         role: Some(Role::new(WORKER)?),
         depends_on: Some(depends_on),
-        parent: None,
-        delay_ms: None,
-        max_attempts: None,
         backoff_ms: WaitMs::new(0),
-        on_dependency_failure: None,
         review: Some(is_reviewed),
-        dedupe_key: None,
+        ..Draft::new(title)
     })
 }
 
@@ -202,12 +195,12 @@ impl Following<'_> {
 async fn vote(peer: &Peer, workers: &[AgentName]) -> Result<(), Failure> {
     let mut results = peer.messages([VOTE_RESULT], 1).await?;
     let opened = async {
+        let options = CHOICES.into_iter().map(Label::new).collect::<Result<_, _>>()?;
+        let deadline_ms = TtlMs::clamped(VOTE_MS);
         let open = coordination::Open {
-            question: "are the sums right?".to_owned(),
-            options: CHOICES.into_iter().map(Label::new).collect::<Result<_, _>>()?,
             voters: Some(workers.to_vec()),
-            deadline_ms: TtlMs::new(VOTE_MS).unwrap_or(TtlMs::MAX),
             quorum: Some(workers.len()),
+            ..coordination::Open::new("are the sums right?", options, deadline_ms)
         };
         let id = peer.client().vote_open(&open).await?.id;
         peer.client().kv_set(VOTE_KEY, &id).await

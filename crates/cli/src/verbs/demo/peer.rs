@@ -7,6 +7,7 @@ use std::io::{self, Read as _};
 use std::thread;
 
 use callboard_client::{Client, ConnectOptions, EventStream};
+use callboard_protocol::address::Recipients;
 use callboard_protocol::methods::agent::Register;
 use callboard_protocol::methods::message::{Message, Send, Sent, Subscribe};
 use callboard_protocol::revision::TaskId;
@@ -60,19 +61,9 @@ impl Peer {
     /// The daemon's, or that it is gone.
     pub async fn send<T: Serialize>(&self, to: &str, kind: &str, payload: &T) -> Result<Sent, Failure> {
         let send = async {
-            let send = Send {
-                to: callboard_protocol::address::Recipients::One(to.parse()?),
-                payload: Json::from_value(payload)?,
-                r#type: Some(Label::new(kind)?),
-                subject: None,
-                correlation_id: None,
-                reply_to: None,
-                thread_id: None,
-                priority: None,
-                ttl_ms: None,
-                delay_ms: None,
-                dedupe_key: None,
-            };
+            let recipients = Recipients::One(to.parse()?);
+            let send =
+                Send { r#type: Some(Label::new(kind)?), ..Send::new(recipients, Json::from_value(payload)?) };
             self.client.call(&send).await
         };
         send.await.map_err(|error| self.failed("send a message", error))

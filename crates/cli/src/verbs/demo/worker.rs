@@ -186,12 +186,9 @@ impl Worker<'_> {
     /// Takes a lock, waiting for it, and has the system's own lock witness that nobody else holds it.
     async fn acquire(&mut self, name: String) -> Result<Held, Failure> {
         let acquire = Acquire {
-            keys: vec![name.clone()],
-            mode: None,
-            ttl_ms: None,
             wait_ms: WaitMs::new(LOCK_WAIT_MS),
             bind: Some(Bind::Session),
-            reason: None,
+            ..Acquire::new([name.as_str()])
         };
         let acquired = self.peer.client().lock_acquire(&acquire).await;
         let token = acquired.map_err(|error| self.peer.failed("take a lock", error))?.token;
@@ -223,13 +220,10 @@ impl Worker<'_> {
         };
         let asked = Instant::now();
         let answered = async {
+            let order = Json::from_value(&Order { path: path.to_owned() })?;
             let request = Request {
-                to: Address::Agent(colleague.clone()),
-                payload: Json::from_value(&Order { path: path.to_owned() })?,
                 r#type: Some(Label::new(QUESTION)?),
-                subject: None,
-                thread_id: None,
-                timeout_ms: None,
+                ..Request::new(Address::Agent(colleague.clone()), order)
             };
             self.peer.client().call(&request).await
         };
@@ -268,15 +262,8 @@ fn set(
     if_absent: Option<bool>,
     lock: &Held,
 ) -> Result<Operation, ClientError> {
-    Ok(Operation::Set(Set {
-        key: Key::new(key)?,
-        value: Json::from_value(value)?,
-        ttl_ms: None,
-        if_absent,
-        if_revision: None,
-        keep_ttl: None,
-        if_lock: lock.condition(),
-    }))
+    let set = Set::new(Key::new(key)?, Json::from_value(value)?);
+    Ok(Operation::Set(Set { if_absent, if_lock: lock.condition(), ..set }))
 }
 
 fn microseconds(since: Instant) -> u64 {
