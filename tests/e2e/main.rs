@@ -11,6 +11,8 @@ mod harness;
 #[cfg(unix)]
 mod activation;
 #[cfg(unix)]
+mod cookbook;
+#[cfg(unix)]
 mod crowd;
 mod demo;
 #[cfg(unix)]
