@@ -16,6 +16,10 @@ test:
 simulate seconds="60":
     SIMULATION_SECONDS={{seconds}} cargo test -p callboard-daemon simulation -- --nocapture
 
+# Kill the real daemon under load again and again: what it acknowledged has to be there
+kill-loop rounds="200":
+    KILL_LOOP_ROUNDS={{rounds}} cargo test -p e2e --test e2e kill_loop -- --nocapture
+
 # Agents that coordinate before your eyes
 demo:
     cargo run --release -- demo

@@ -28,6 +28,7 @@ mod hangups;
 #[cfg(unix)]
 mod idle;
 mod instances;
+mod kill_loop;
 mod limits;
 mod messages;
 mod order;

@@ -7,6 +7,7 @@ mod binary;
 mod command_line;
 mod daemon;
 mod home;
+mod random;
 mod raw;
 mod stream;
 
@@ -16,6 +17,7 @@ pub use binary::callboard;
 pub use command_line::Ran;
 pub use daemon::Daemon;
 pub use home::Home;
+pub use random::Random;
 pub use raw::{Framing, Raw, deeply};
 pub use stream::Stream;
 
@@ -23,6 +25,12 @@ pub use stream::Stream;
 pub const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two looks at something that announces itself to nobody.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+/// The number in a variable of the environment, if it is set: how long, how often, from which seed.
+pub fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|error| panic!("{variable}={text}: {error}")))
+}
 
 /// Looks until `look` finds something.
 #[track_caller]

@@ -102,10 +102,15 @@ impl Raw {
     /// Sends a request; gives its id.
     #[track_caller]
     pub fn start(&mut self, method: &str, params: Value) -> u64 {
+        self.try_start(method, params).expect("the daemon reads")
+    }
+
+    /// Sends a request to a daemon that may be killed meanwhile: `None` when it is gone.
+    pub fn try_start(&mut self, method: &str, params: Value) -> Option<u64> {
         self.last_id += 1;
         let id = self.last_id;
-        self.send(&json!({"id": id, "method": method, "params": params}).to_string());
-        id
+        let request = json!({"id": id, "method": method, "params": params});
+        self.stream.write_all(&self.framing.frame(&request.to_string())).ok().map(|()| id)
     }
 
     /// Sends a notification.
@@ -147,15 +152,22 @@ impl Raw {
     /// Waits for the reply to a request.
     #[track_caller]
     pub fn reply(&mut self, id: u64) -> Value {
+        let reply = self.try_reply(id);
+        reply.unwrap_or_else(|| panic!("the connection ended before the reply to {id} came"))
+    }
+
+    /// Waits for the reply to a request; `None` when the connection ended before it came.
+    #[track_caller]
+    pub fn try_reply(&mut self, id: u64) -> Option<Value> {
         if let Some(at) = self.replies.iter().position(|reply| reply["id"] == id) {
-            return self.replies.remove(at).expect("found");
+            return self.replies.remove(at);
         }
         loop {
-            let frame = self.next(&format!("the reply to {id}"));
+            let frame: Value = serde_json::from_str(&self.frame()?).expect("JSON");
             if frame.get("method").is_some() {
                 self.events.push_back(frame);
             } else if frame["id"] == id {
-                return frame;
+                return Some(frame);
             } else {
                 self.replies.push_back(frame);
             }

@@ -1,0 +1,199 @@
+//! A client at work on a daemon that will be killed: its session, its chance, and how it hears of the end.
+//!
+//! Invariant: a session that was opened is resumed after each kill, and every revision, token and id that is given out
+//! while somebody works is higher than all that were acknowledged before it was asked for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::Sender;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Home, Random, Raw};
+
+/// What a client does, and how it knows afterwards that nothing is missing.
+pub trait Work: Send {
+    /// Does one thing; `None` when the daemon is gone.
+    fn step(&mut self, shift: &Shift<'_>, session: &mut Session, random: &mut Random) -> Option<()>;
+
+    /// Holds what is there against what was acknowledged; gives how many acknowledged writes were found.
+    fn verify(&mut self, home: &Home, session: &mut Session) -> usize;
+
+    /// Does so for everything since the first round, where a round looks at its own only.
+    fn close_the_books(&mut self, _session: &mut Session) {}
+}
+
+/// The session of one agent.
+#[derive(Debug)]
+pub struct Session {
+    pub agent: String,
+    pub client: Raw,
+    resume_token: Value,
+}
+
+impl Session {
+    pub fn open(home: &Home, agent: &str) -> Self {
+        let (client, opened) = home.open(json!({"agent": agent}));
+        Self { agent: agent.into(), client, resume_token: opened["resume_token"].clone() }
+    }
+
+    fn resume(home: &Home, before: &Self) -> Self {
+        let (client, opened) = home.open(json!({"agent": before.agent, "resume": before.resume_token}));
+        assert_eq!(opened["resumed"], true, "a session that was acknowledged is there after the kill");
+        Self { agent: before.agent.clone(), client, resume_token: opened["resume_token"].clone() }
+    }
+
+    /// Ends it with all leases that are bound to it, and opens the agent's next one.
+    pub fn renew(&mut self, home: &Home) {
+        self.client.call("session.close", json!({}));
+        *self = Self::open(home, &self.agent);
+    }
+}
+
+/// Counts replies, and tells when there are enough.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    replies: Arc<AtomicUsize>,
+    wanted: usize,
+    reached: Sender<()>,
+}
+
+impl Progress {
+    pub fn new(wanted: usize, reached: Sender<()>) -> Self {
+        Self { replies: Arc::default(), wanted, reached }
+    }
+
+    /// The count, which goes on; nobody hears any more through this one when it is reached.
+    pub fn into_replies(self) -> Arc<AtomicUsize> {
+        self.replies
+    }
+
+    fn count(&self) {
+        if self.replies.fetch_add(1, Ordering::Relaxed) + 1 == self.wanted {
+            self.reached.send(()).expect("somebody waits to kill the daemon");
+        }
+    }
+}
+
+/// The highest revision that anybody was told, in all rounds.
+#[derive(Debug, Default)]
+pub struct Revisions(AtomicU64);
+
+impl Revisions {
+    fn highest(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    /// Notes a revision that was given out after `floor` had been.
+    #[track_caller]
+    fn rise(&self, revision: u64, floor: u64) {
+        assert!(revision > floor, "{revision} was given out, after {floor} had been");
+        self.0.fetch_max(revision, Ordering::SeqCst);
+    }
+}
+
+/// One round's work.
+#[derive(Debug)]
+pub struct Shift<'a> {
+    progress: Progress,
+    revisions: &'a Revisions,
+}
+
+impl<'a> Shift<'a> {
+    pub fn new(progress: Progress, revisions: &'a Revisions) -> Self {
+        Self { progress, revisions }
+    }
+
+    /// A request whose result is awaited; `None` when the daemon is gone.
+    #[track_caller]
+    pub fn ask(&self, session: &mut Session, method: &str, params: Value) -> Option<Value> {
+        let result = self.try_ask(session, method, params)?;
+        Some(result.unwrap_or_else(|error| panic!("{method}: {error}")))
+    }
+
+    /// As [`Self::ask`], for requests that may be refused.
+    #[track_caller]
+    pub fn try_ask(
+        &self,
+        session: &mut Session,
+        method: &str,
+        params: Value,
+    ) -> Option<Result<Value, Value>> {
+        let id = session.client.try_start(method, params)?;
+        self.take(session, id)
+    }
+
+    /// The reply to a request that was sent.
+    #[track_caller]
+    pub fn take(&self, session: &mut Session, id: u64) -> Option<Result<Value, Value>> {
+        let mut reply = session.client.try_reply(id)?;
+        self.progress.count();
+        Some(match reply.get_mut("error") {
+            Some(error) => Err(error.take()),
+            None => Ok(reply["result"].take()),
+        })
+    }
+
+    /// A request whose result has a new revision (a token, an id) at `pointer`, or nothing there.
+    #[track_caller]
+    pub fn ask_for_new(
+        &self,
+        session: &mut Session,
+        method: &str,
+        params: Value,
+        pointer: &str,
+    ) -> Option<Value> {
+        let floor = self.revisions.highest();
+        let result = self.ask(session, method, params)?;
+        if let Some(revision) = result.pointer(pointer).and_then(Value::as_u64) {
+            self.revisions.rise(revision, floor);
+        }
+        Some(result)
+    }
+
+    /// The highest revision known, from before a request.
+    pub fn floor(&self) -> u64 {
+        self.revisions.highest()
+    }
+
+    /// Notes a revision that was asked for when `floor` was the highest.
+    #[track_caller]
+    pub fn rise(&self, revision: &Value, floor: u64) {
+        self.revisions.rise(revision.as_u64().expect("a revision"), floor);
+    }
+}
+
+/// A client through all rounds.
+pub struct Worker {
+    agent: String,
+    work: Box<dyn Work>,
+    random: Random,
+    session: Option<Session>,
+}
+
+impl Worker {
+    pub fn new(agent: String, work: Box<dyn Work>, random: Random) -> Self {
+        Self { agent, work, random, session: None }
+    }
+
+    /// Comes back after a kill and looks at what is there.
+    pub fn verify(&mut self, home: &Home) -> usize {
+        let session = match &self.session {
+            Some(before) => Session::resume(home, before),
+            None => Session::open(home, &self.agent),
+        };
+        self.work.verify(home, self.session.insert(session))
+    }
+
+    /// Works until the daemon is gone.
+    pub fn work(&mut self, shift: Shift<'_>) {
+        let session = self.session.as_mut().expect("verified first, which opens it");
+        while self.work.step(&shift, session, &mut self.random).is_some() {}
+    }
+
+    /// Looks once more at everything since the first round.
+    pub fn close_the_books(&mut self) {
+        let session = self.session.as_mut().expect("verified first, which opens it");
+        self.work.close_the_books(session);
+    }
+}
