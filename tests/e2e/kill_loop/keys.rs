@@ -42,7 +42,7 @@ impl Keys {
 impl Work for Keys {
     fn step(&mut self, shift: &Shift<'_>, session: &mut Session, random: &mut Random) -> Option<()> {
         let floor = shift.floor();
-        let mut sent = Vec::new();
+        let (mut sent, mut is_gone) = (Vec::new(), false);
         for _ in 0..=random.below(BURST_MAX) {
             let at = random.below(KEYS);
             self.last += 1;
@@ -50,7 +50,7 @@ impl Work for Keys {
             let value = json!([self.last, "x".repeat(random.below(FILLER_BYTES_MAX))]);
             match session.client.try_start("kv.set", json!({"key": self.key(at), "value": value})) {
                 Some(id) => sent.push((id, at, self.last)),
-                None => break,
+                None => is_gone = true,
             }
         }
         for (id, at, value) in sent {
@@ -59,7 +59,7 @@ impl Work for Keys {
             self.written[at].acknowledged = value;
             self.acknowledged += 1;
         }
-        Some(())
+        (!is_gone).then_some(())
     }
 
     fn verify(&mut self, _home: &Home, session: &mut Session) -> usize {
