@@ -20,6 +20,10 @@ simulate seconds="60":
 kill-loop rounds="200":
     KILL_LOOP_ROUNDS={{rounds}} cargo test -p e2e --test e2e kill_loop -- --nocapture
 
+# Check that what concurrent clients see of keys and locks is linearizable, through kills of the real daemon
+histories seconds="60":
+    HISTORIES_SECONDS={{seconds}} cargo test -p e2e --test e2e histories -- --nocapture
+
 # Agents that coordinate before your eyes
 demo:
     cargo run --release -- demo

@@ -15,11 +15,10 @@ mod shift;
 mod tasks;
 
 use std::sync::Arc;
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Home, Random, number};
-use shift::{Progress, Revisions, Shift, Worker};
+use crate::harness::{Home, Random, number, work_until_killed};
+use shift::{Revisions, Shift, Worker};
 
 /// Rounds of an ordinary test.
 const ROUNDS: u64 = 4;
@@ -49,29 +48,6 @@ fn staff(random: &mut Random) -> Vec<Worker> {
     works.into_iter().map(|(agent, work)| Worker::new(agent, work, random.fork())).collect()
 }
 
-/// Lets everybody work until so many replies have come and the daemon has been killed.
-fn work_until_killed(
-    workers: &mut [Worker],
-    revisions: &Revisions,
-    replies: usize,
-    kill: impl FnOnce(),
-) -> usize {
-    let (reached, told) = mpsc::channel();
-    let progress = Progress::new(replies, reached);
-    std::thread::scope(|scope| {
-        for worker in workers {
-            let shift = Shift::new(progress.clone(), revisions);
-            scope.spawn(move || worker.work(shift));
-        }
-        // Without an answer all of them have failed, which the scope tells.
-        let replies = progress.into_replies();
-        let _ = told.recv();
-        kill();
-        replies
-    })
-    .load(std::sync::atomic::Ordering::Relaxed)
-}
-
 /// What a run has seen.
 #[derive(Debug, Default)]
 struct Tally {
@@ -93,7 +69,12 @@ fn run(mode: &str, rounds: u64, seed: u64) {
     for _ in 0..rounds {
         tally.verified += workers.iter_mut().map(|worker| worker.verify(&home)).sum::<usize>();
         let replies = 1 + random.below(REPLIES_MAX);
-        tally.replies += work_until_killed(&mut workers, &revisions, replies, || daemon.kill());
+        tally.replies += work_until_killed(
+            &mut workers,
+            replies,
+            || daemon.kill(),
+            |worker, progress| worker.work(Shift::new(progress, &revisions)),
+        );
         let start = Instant::now();
         daemon = home.start();
         tally.starts += start.elapsed();

@@ -25,6 +25,7 @@ mod flow;
 mod framing;
 mod grace;
 mod hangups;
+mod histories;
 #[cfg(unix)]
 mod idle;
 mod instances;

@@ -3,13 +3,11 @@
 //! Invariant: a session that was opened is resumed after each kill, and every revision, token and id that is given out
 //! while somebody works is higher than all that were acknowledged before it was asked for.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::Sender;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Home, Random, Raw};
+use crate::harness::{Home, Progress, Random, Raw};
 
 /// What a client does, and how it knows afterwards that nothing is missing.
 pub trait Work: Send {
@@ -50,31 +48,6 @@ impl Session {
     }
 }
 
-/// Counts replies, and tells when there are enough.
-#[derive(Debug, Clone)]
-pub struct Progress {
-    replies: Arc<AtomicUsize>,
-    wanted: usize,
-    reached: Sender<()>,
-}
-
-impl Progress {
-    pub fn new(wanted: usize, reached: Sender<()>) -> Self {
-        Self { replies: Arc::default(), wanted, reached }
-    }
-
-    /// The count, which goes on; nobody hears any more through this one when it is reached.
-    pub fn into_replies(self) -> Arc<AtomicUsize> {
-        self.replies
-    }
-
-    fn count(&self) {
-        if self.replies.fetch_add(1, Ordering::Relaxed) + 1 == self.wanted {
-            self.reached.send(()).expect("somebody waits to kill the daemon");
-        }
-    }
-}
-
 /// The highest revision that anybody was told, in all rounds.
 #[derive(Debug, Default)]
 pub struct Revisions(AtomicU64);
@@ -95,12 +68,12 @@ impl Revisions {
 /// One round's work.
 #[derive(Debug)]
 pub struct Shift<'a> {
-    progress: Progress,
+    progress: &'a Progress,
     revisions: &'a Revisions,
 }
 
 impl<'a> Shift<'a> {
-    pub fn new(progress: Progress, revisions: &'a Revisions) -> Self {
+    pub fn new(progress: &'a Progress, revisions: &'a Revisions) -> Self {
         Self { progress, revisions }
     }
 
