@@ -27,7 +27,7 @@ const PAIRS: usize = 2;
 const LOCKS: usize = 2;
 const KILLS_OF_A_HISTORY: usize = 3;
 /// The longest that a daemon lives, in replies.
-const REPLIES_MAX: usize = 400;
+const REPLIES_MAX: usize = 1000;
 
 /// What a run has seen.
 #[derive(Debug, Default)]

@@ -11,14 +11,14 @@ mod counter;
 mod keys;
 mod locks;
 mod messages;
-mod shift;
+mod round;
 mod tasks;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::harness::{Home, Random, number, work_until_killed};
-use shift::{Revisions, Shift, Worker};
+use round::{Revisions, Round, Worker};
 
 /// Rounds of an ordinary test.
 const ROUNDS: u64 = 4;
@@ -30,11 +30,11 @@ const JOURNAL_BYTES: u64 = 60_000;
 const GRACE_MS: u64 = 3_600_000;
 
 /// All the clients.
-fn staff(random: &mut Random) -> Vec<Worker> {
+fn all_workers(random: &mut Random) -> Vec<Worker> {
     let mut names = (1..).map(|number| format!("agent-{number}"));
     let mut name = || names.next().expect("endless");
     let counter = Arc::new(counter::Count::default());
-    let works: Vec<(String, Box<dyn shift::Work>)> = vec![
+    let workloads: Vec<(String, Box<dyn round::Workload>)> = vec![
         (name(), Box::new(keys::Keys::new("left"))),
         (name(), Box::new(keys::Keys::new("right"))),
         (name(), Box::new(counter::Counter::new(&counter))),
@@ -45,7 +45,7 @@ fn staff(random: &mut Random) -> Vec<Worker> {
         (name(), Box::new(tasks::Tasks::new("mine"))),
         (name(), Box::new(tasks::Tasks::new("yours"))),
     ];
-    works.into_iter().map(|(agent, work)| Worker::new(agent, work, random.fork())).collect()
+    workloads.into_iter().map(|(agent, workload)| Worker::new(agent, workload, random.fork())).collect()
 }
 
 /// What a run has seen.
@@ -63,7 +63,7 @@ fn run(mode: &str, rounds: u64, seed: u64) {
         .with("CALLBOARD_JOURNAL_BYTES", JOURNAL_BYTES)
         .with("CALLBOARD_GRACE_MS", GRACE_MS);
     let mut random = Random::new(seed);
-    let (mut workers, revisions) = (staff(&mut random), Revisions::default());
+    let (mut workers, revisions) = (all_workers(&mut random), Revisions::default());
     let mut tally = Tally::default();
     let mut daemon = home.start();
     for _ in 0..rounds {
@@ -73,14 +73,14 @@ fn run(mode: &str, rounds: u64, seed: u64) {
             &mut workers,
             replies,
             || daemon.kill(),
-            |worker, progress| worker.work(Shift::new(progress, &revisions)),
+            |worker, progress| worker.work(Round::new(progress, &revisions)),
         );
         let start = Instant::now();
         daemon = home.start();
         tally.starts += start.elapsed();
     }
     tally.verified += workers.iter_mut().map(|worker| worker.verify(&home)).sum::<usize>();
-    workers.iter_mut().for_each(Worker::close_the_books);
+    workers.iter_mut().for_each(Worker::verify_all);
     drop(daemon);
     println!(
         "{mode}: {rounds} kills, {} replies, {} acknowledged writes verified, {:?} of starts, {:?} in all",

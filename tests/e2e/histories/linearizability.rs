@@ -8,7 +8,6 @@
 //! It knows nothing of the daemon. The search takes as long as the history is ambiguous, so histories are cut into those of
 //! single objects, and stay short.
 
-#[cfg(test)]
 mod tests;
 
 use std::collections::HashSet;
@@ -30,10 +29,13 @@ pub trait Model {
 /// One call, on a clock that all clients share.
 #[derive(Debug)]
 pub struct Call<O> {
+    /// Who called; only for people.
     pub client: usize,
+    /// When.
     pub started: u64,
     /// `None`: the answer never came.
     pub ended: Option<u64>,
+    /// What was asked, and what was answered.
     pub operation: O,
 }
 

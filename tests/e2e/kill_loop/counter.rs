@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::json;
 
-use super::shift::{Session, Shift, Work};
+use super::round::{Round, Session, Workload};
 use crate::harness::{Home, Random};
 
 /// What all of them know of the counter.
@@ -32,10 +32,10 @@ impl Counter {
     }
 }
 
-impl Work for Counter {
-    fn step(&mut self, shift: &Shift<'_>, session: &mut Session, _random: &mut Random) -> Option<()> {
+impl Workload for Counter {
+    fn step(&mut self, round: &Round<'_>, session: &mut Session, _random: &mut Random) -> Option<()> {
         self.count.attempted.fetch_add(1, Ordering::SeqCst);
-        let counted = shift.ask_for_new(session, "kv.increment", json!({"key": "counter"}), "/revision")?;
+        let counted = round.ask_for_new(session, "kv.increment", json!({"key": "counter"}), "/revision")?;
         self.count.acknowledged.fetch_add(1, Ordering::SeqCst);
         self.acknowledged += 1;
         let value = counted["value"].as_u64().expect("a count");

@@ -4,7 +4,7 @@
 
 use serde_json::json;
 
-use super::shift::{Session, Shift, Work};
+use super::round::{Round, Session, Workload};
 use crate::harness::{Home, Random};
 
 const KEYS: usize = 5;
@@ -39,9 +39,9 @@ impl Keys {
     }
 }
 
-impl Work for Keys {
-    fn step(&mut self, shift: &Shift<'_>, session: &mut Session, random: &mut Random) -> Option<()> {
-        let floor = shift.floor();
+impl Workload for Keys {
+    fn step(&mut self, round: &Round<'_>, session: &mut Session, random: &mut Random) -> Option<()> {
+        let floor = round.floor();
         let (mut sent, mut is_gone) = (Vec::new(), false);
         for _ in 0..=random.below(BURST_MAX) {
             let at = random.below(KEYS);
@@ -54,8 +54,8 @@ impl Work for Keys {
             }
         }
         for (id, at, value) in sent {
-            let set = shift.take(session, id)?.expect("a write without conditions");
-            shift.rise(&set["revision"], floor);
+            let set = round.take(session, id)?.expect("a write without conditions");
+            round.rise(&set["revision"], floor);
             self.written[at].acknowledged = value;
             self.acknowledged += 1;
         }

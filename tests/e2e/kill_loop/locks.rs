@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::shift::{Session, Shift, Work};
+use super::round::{Round, Session, Workload};
 use crate::harness::{Home, Random};
 
 const NAMES: [&str; 3] = ["src/a", "src/b", "docs/**"];
@@ -31,7 +31,7 @@ pub struct Locks {
 impl Locks {
     fn acquire(
         &mut self,
-        shift: &Shift<'_>,
+        round: &Round<'_>,
         session: &mut Session,
         random: &mut Random,
         name: &'static str,
@@ -41,11 +41,11 @@ impl Locks {
         let wait_ms = random.pick(&[0, WAIT_MS]);
         let params =
             json!({"keys": [name], "ttl_ms": HOUR_MS, "wait_ms": wait_ms, "bind": bind, "reason": "work"});
-        let floor = shift.floor();
-        match shift.try_ask(session, "lock.acquire", params)? {
+        let floor = round.floor();
+        match round.try_ask(session, "lock.acquire", params)? {
             Ok(granted) => {
                 assert_eq!(granted.get("extended"), None, "{name} was not held by {}", session.agent);
-                shift.rise(&granted["token"], floor);
+                round.rise(&granted["token"], floor);
                 self.held.insert(name, granted["token"].as_u64().expect("a token"));
                 self.acknowledged += 1;
             }
@@ -60,14 +60,14 @@ impl Locks {
 
     fn release(
         &mut self,
-        shift: &Shift<'_>,
+        round: &Round<'_>,
         session: &mut Session,
         name: &'static str,
         token: u64,
     ) -> Option<()> {
         self.held.remove(name);
         self.releasing = Some((name, token));
-        let released = shift.ask(session, "lock.release", json!({"token": token}))?;
+        let released = round.ask(session, "lock.release", json!({"token": token}))?;
         assert_eq!(released, json!({"released": 1}));
         self.released.insert(name, token);
         self.releasing = None;
@@ -76,12 +76,12 @@ impl Locks {
     }
 }
 
-impl Work for Locks {
-    fn step(&mut self, shift: &Shift<'_>, session: &mut Session, random: &mut Random) -> Option<()> {
+impl Workload for Locks {
+    fn step(&mut self, round: &Round<'_>, session: &mut Session, random: &mut Random) -> Option<()> {
         let name = *random.pick(&NAMES);
         match self.held.get(name).copied() {
-            Some(token) => self.release(shift, session, name, token),
-            None => self.acquire(shift, session, random, name),
+            Some(token) => self.release(round, session, name, token),
+            None => self.acquire(round, session, random, name),
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::shift::{Session, Shift, Work};
+use super::round::{Round, Session, Workload};
 use crate::harness::{Home, Random};
 
 /// What may lie in the inbox before some of it is taken.
@@ -34,22 +34,22 @@ pub struct Messages {
 }
 
 impl Messages {
-    fn send(&mut self, shift: &Shift<'_>, session: &mut Session, random: &mut Random) -> Option<()> {
+    fn send(&mut self, round: &Round<'_>, session: &mut Session, random: &mut Random) -> Option<()> {
         self.last += 1;
         let number = self.last;
         self.doubtful.insert(number);
         let priority = random.pick(&["low", "normal", "urgent"]);
         let params = json!({"to": session.agent, "payload": number, "priority": priority});
-        shift.ask_for_new(session, "message.send", params, "/id")?;
+        round.ask_for_new(session, "message.send", params, "/id")?;
         self.doubtful.remove(&number);
         self.open.insert(number, Stage::Sent);
         self.acknowledged += 1;
         Some(())
     }
 
-    fn receive(&mut self, shift: &Shift<'_>, session: &mut Session, random: &mut Random) -> Option<()> {
+    fn receive(&mut self, round: &Round<'_>, session: &mut Session, random: &mut Random) -> Option<()> {
         let params = json!({"max": 1 + random.below(5), "lease_ms": HOUR_MS});
-        let received = shift.ask(session, "message.receive", params)?;
+        let received = round.ask(session, "message.receive", params)?;
         for message in received["messages"].as_array().expect("messages") {
             let number = self.delivered(message);
             assert_eq!(self.open.get(&number), Some(&Stage::Sent), "{number} was delivered twice");
@@ -58,13 +58,13 @@ impl Messages {
         Some(())
     }
 
-    fn ack(&mut self, shift: &Shift<'_>, session: &mut Session, count: usize) -> Option<()> {
+    fn ack(&mut self, round: &Round<'_>, session: &mut Session, count: usize) -> Option<()> {
         let taken: Vec<_> = self.receipts().take(count).collect();
         for (number, _) in &taken {
             self.open.insert(*number, Stage::AckAsked);
         }
         let receipts: Vec<_> = taken.iter().map(|(_, receipt)| receipt).collect();
-        let acked = shift.ask(session, "message.ack", json!({"receipts": receipts}))?;
+        let acked = round.ask(session, "message.ack", json!({"receipts": receipts}))?;
         assert_eq!(acked["acked"], json!(receipts));
         self.note_acked(taken.into_iter().map(|(number, _)| number));
         Some(())
@@ -111,13 +111,13 @@ fn taken(message: &Value) -> Stage {
     Stage::Taken { receipt: message["receipt"].as_str().expect("a receipt").into() }
 }
 
-impl Work for Messages {
-    fn step(&mut self, shift: &Shift<'_>, session: &mut Session, random: &mut Random) -> Option<()> {
+impl Workload for Messages {
+    fn step(&mut self, round: &Round<'_>, session: &mut Session, random: &mut Random) -> Option<()> {
         let taken = self.receipts().count();
         match random.below(4) {
-            0 | 1 if self.open.len() < UNREAD_MAX => self.send(shift, session, random),
-            2 if taken > 0 => self.ack(shift, session, 1 + random.below(taken)),
-            _ => self.receive(shift, session, random),
+            0 | 1 if self.open.len() < UNREAD_MAX => self.send(round, session, random),
+            2 if taken > 0 => self.ack(round, session, 1 + random.below(taken)),
+            _ => self.receive(round, session, random),
         }
     }
 

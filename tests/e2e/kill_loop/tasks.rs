@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::shift::{Session, Shift, Work};
+use super::round::{Round, Session, Workload};
 use crate::harness::{Home, Random};
 
 /// Tasks that may be open at once.
@@ -48,19 +48,19 @@ impl Tasks {
         }
     }
 
-    fn create(&mut self, shift: &Shift<'_>, session: &mut Session) -> Option<()> {
+    fn create(&mut self, round: &Round<'_>, session: &mut Session) -> Option<()> {
         self.may_have_created = true;
         let params = json!({"title": "work", "tags": [self.tag]});
-        let created = shift.ask_for_new(session, "task.create", params, "/task/id")?;
+        let created = round.ask_for_new(session, "task.create", params, "/task/id")?;
         self.may_have_created = false;
         self.open.insert(id(&created), Stage::Created);
         self.acknowledged += 1;
         Some(())
     }
 
-    fn claim(&mut self, shift: &Shift<'_>, session: &mut Session) -> Option<()> {
+    fn claim(&mut self, round: &Round<'_>, session: &mut Session) -> Option<()> {
         self.may_have_claimed = true;
-        let claimed = shift.ask_for_new(session, "task.claim", self.any(), "/token")?;
+        let claimed = round.ask_for_new(session, "task.claim", self.any(), "/token")?;
         self.may_have_claimed = false;
         if !claimed["task"].is_null() {
             let before = self.open.insert(id(&claimed), Stage::Claimed { token: token(&claimed) });
@@ -70,9 +70,9 @@ impl Tasks {
         Some(())
     }
 
-    fn complete(&mut self, shift: &Shift<'_>, session: &mut Session, task: u64, token: u64) -> Option<()> {
+    fn complete(&mut self, round: &Round<'_>, session: &mut Session, task: u64, token: u64) -> Option<()> {
         self.open.insert(task, Stage::CompletionAsked);
-        let completed = shift.ask(session, "task.complete", json!({"token": token, "result": task}))?;
+        let completed = round.ask(session, "task.complete", json!({"token": token, "result": task}))?;
         assert_eq!(completed["task"]["status"], "completed");
         self.open.remove(&task);
         self.completed.insert(task);
@@ -135,12 +135,12 @@ fn token(result: &Value) -> u64 {
     result["token"].as_u64().expect("a token")
 }
 
-impl Work for Tasks {
-    fn step(&mut self, shift: &Shift<'_>, session: &mut Session, random: &mut Random) -> Option<()> {
+impl Workload for Tasks {
+    fn step(&mut self, round: &Round<'_>, session: &mut Session, random: &mut Random) -> Option<()> {
         match (random.below(3), self.claimed()) {
-            (0, _) if self.open.len() < OPEN_MAX => self.create(shift, session),
-            (1, Some((task, token))) => self.complete(shift, session, task, token),
-            _ => self.claim(shift, session),
+            (0, _) if self.open.len() < OPEN_MAX => self.create(round, session),
+            (1, Some((task, token))) => self.complete(round, session, task, token),
+            _ => self.claim(round, session),
         }
     }
 
@@ -165,7 +165,7 @@ impl Work for Tasks {
         std::mem::take(&mut self.acknowledged)
     }
 
-    fn close_the_books(&mut self, session: &mut Session) {
+    fn verify_all(&mut self, session: &mut Session) {
         for task in &self.completed {
             Self::expect_completed(session, *task);
         }

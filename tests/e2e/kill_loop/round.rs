@@ -1,4 +1,4 @@
-//! A client at work on a daemon that will be killed: its session, its chance, and how it hears of the end.
+//! A client that writes to a daemon that will be killed: its session, its chance, and how it hears of the end.
 //!
 //! Invariant: a session that was opened is resumed after each kill, and every revision, token and id that is given out
 //! while somebody works is higher than all that were acknowledged before it was asked for.
@@ -10,31 +10,35 @@ use serde_json::{Value, json};
 use crate::harness::{Home, Progress, Random, Raw};
 
 /// What a client does, and how it knows afterwards that nothing is missing.
-pub trait Work: Send {
+pub trait Workload: Send {
     /// Does one thing; `None` when the daemon is gone.
-    fn step(&mut self, shift: &Shift<'_>, session: &mut Session, random: &mut Random) -> Option<()>;
+    fn step(&mut self, round: &Round<'_>, session: &mut Session, random: &mut Random) -> Option<()>;
 
     /// Holds what is there against what was acknowledged; gives how many acknowledged writes were found.
     fn verify(&mut self, home: &Home, session: &mut Session) -> usize;
 
     /// Does so for everything since the first round, where a round looks at its own only.
-    fn close_the_books(&mut self, _session: &mut Session) {}
+    fn verify_all(&mut self, _session: &mut Session) {}
 }
 
 /// The session of one agent.
 #[derive(Debug)]
 pub struct Session {
+    /// Whose it is.
     pub agent: String,
+    /// Its connection.
     pub client: Raw,
     resume_token: Value,
 }
 
 impl Session {
+    /// Opens a new one.
     pub fn open(home: &Home, agent: &str) -> Self {
         let (client, opened) = home.open(json!({"agent": agent}));
         Self { agent: agent.into(), client, resume_token: opened["resume_token"].clone() }
     }
 
+    /// Goes on with the one of before the kill.
     fn resume(home: &Home, before: &Self) -> Self {
         let (client, opened) = home.open(json!({"agent": before.agent, "resume": before.resume_token}));
         assert_eq!(opened["resumed"], true, "a session that was acknowledged is there after the kill");
@@ -67,12 +71,12 @@ impl Revisions {
 
 /// One round's work.
 #[derive(Debug)]
-pub struct Shift<'a> {
+pub struct Round<'a> {
     progress: &'a Progress,
     revisions: &'a Revisions,
 }
 
-impl<'a> Shift<'a> {
+impl<'a> Round<'a> {
     pub fn new(progress: &'a Progress, revisions: &'a Revisions) -> Self {
         Self { progress, revisions }
     }
@@ -139,14 +143,14 @@ impl<'a> Shift<'a> {
 /// A client through all rounds.
 pub struct Worker {
     agent: String,
-    work: Box<dyn Work>,
+    workload: Box<dyn Workload>,
     random: Random,
     session: Option<Session>,
 }
 
 impl Worker {
-    pub fn new(agent: String, work: Box<dyn Work>, random: Random) -> Self {
-        Self { agent, work, random, session: None }
+    pub fn new(agent: String, workload: Box<dyn Workload>, random: Random) -> Self {
+        Self { agent, workload, random, session: None }
     }
 
     /// Comes back after a kill and looks at what is there.
@@ -155,18 +159,18 @@ impl Worker {
             Some(before) => Session::resume(home, before),
             None => Session::open(home, &self.agent),
         };
-        self.work.verify(home, self.session.insert(session))
+        self.workload.verify(home, self.session.insert(session))
     }
 
     /// Works until the daemon is gone.
-    pub fn work(&mut self, shift: Shift<'_>) {
+    pub fn work(&mut self, round: Round<'_>) {
         let session = self.session.as_mut().expect("verified first, which opens it");
-        while self.work.step(&shift, session, &mut self.random).is_some() {}
+        while self.workload.step(&round, session, &mut self.random).is_some() {}
     }
 
     /// Looks once more at everything since the first round.
-    pub fn close_the_books(&mut self) {
+    pub fn verify_all(&mut self) {
         let session = self.session.as_mut().expect("verified first, which opens it");
-        self.work.close_the_books(session);
+        self.workload.verify_all(session);
     }
 }
