@@ -12,7 +12,7 @@ use std::process::Command;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, Framing, Home, Raw, Stream};
+use crate::harness::{Daemon, Framing, Home, Random, Raw, Stream};
 
 const WORKERS: usize = 16;
 const TASKS: usize = 20_000;
@@ -59,16 +59,6 @@ fn worker_name(place: usize) -> String {
 
 fn diary(home: &Home, place: usize) -> PathBuf {
     home.folder().join(format!("diary-{place}"))
-}
-
-/// Numbers that are the same each time.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % end
-    }
 }
 
 /// Creates a graph in which each task depends on up to three of the two thousand before it.
@@ -187,10 +177,10 @@ fn twenty_thousand_tasks_are_done_once_each_and_in_order_whoever_dies() {
     let mut watcher = home.connect_as("watcher");
     watcher.call("task.watch", json!({}));
     let workers = (0..WORKERS).map(|place| start_worker(&home, place)).collect();
-    let mut crowd = Crowd { home: &home, workers, random: Random(7), paused: None };
+    let mut crowd = Crowd { home: &home, workers, random: Random::new(7), paused: None };
     let mut watched = Watched::default();
     std::thread::scope(|threads| {
-        threads.spawn(|| create_tasks(&home, &mut Random(42)));
+        threads.spawn(|| create_tasks(&home, &mut Random::new(42)));
         while watched.completed.len() < TASKS {
             let event = watcher.event();
             assert!(matches!(event["kind"].as_str(), Some("task.created" | "task.changed")), "{event}");
