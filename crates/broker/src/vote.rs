@@ -1,13 +1,14 @@
 //! Votes: who may choose among what, and who chose what.
 //!
-//! Invariant: each ballot is a voter's and of one of the options. A vote is closed exactly when it has `forget_due`.
+//! Invariant: each ballot is a voter's and of one of the options. What is closed has a time in the past, which is one of the wall
+//! clock: nothing runs any more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use callboard_protocol::names::{AgentName, Label};
 use callboard_protocol::revision::VoteId;
 
-use crate::now::Monotonic;
+use crate::now::{Monotonic, Now};
 use crate::record::{BallotRecord, VoteRecord};
 
 /// What a vote costs besides its texts, and each voter and ballot besides theirs, in bytes.
@@ -25,6 +26,15 @@ pub struct Ballot {
     pub cast_at: u64,
 }
 
+/// The end of a vote.
+#[derive(Debug, Clone, Copy)]
+pub struct Closed {
+    /// When it was, in Unix milliseconds.
+    pub at: u64,
+    /// When the vote is forgotten.
+    pub forget_due: Monotonic,
+}
+
 /// One vote.
 #[derive(Debug, Clone)]
 pub struct Vote {
@@ -38,10 +48,10 @@ pub struct Vote {
     pub quorum: usize,
     /// Who asked.
     pub opened_by: Option<AgentName>,
-    /// When it closes, or closed.
+    /// When it closes, or would have.
     pub closes: Monotonic,
-    /// When it is forgotten, once it is closed.
-    pub forget_due: Option<Monotonic>,
+    /// Once it is closed.
+    pub closed: Option<Closed>,
     /// Who chose what.
     pub ballots: BTreeMap<AgentName, Ballot>,
 }
@@ -74,10 +84,16 @@ impl Vote {
         winner.filter(|_| first.next().is_none())
     }
 
+    /// When it closes or closed, in Unix milliseconds.
+    #[must_use]
+    pub fn closes_at(&self, now: Now) -> u64 {
+        self.closed.map_or_else(|| now.unix_of(self.closes), |closed| closed.at)
+    }
+
     /// When something happens to it because time passes.
     #[must_use]
     pub fn due(&self) -> Monotonic {
-        self.forget_due.unwrap_or(self.closes)
+        self.closed.map_or(self.closes, |closed| closed.forget_due)
     }
 
     fn cost(&self) -> usize {
@@ -126,10 +142,9 @@ impl Votes {
     }
 
     /// Closes a vote.
-    pub fn close(&mut self, id: VoteId, closed: Monotonic, forget_due: Monotonic) {
+    pub fn close(&mut self, id: VoteId, closed: Closed) {
         if let Some(vote) = self.table.get_mut(&id) {
-            vote.closes = closed;
-            vote.forget_due = Some(forget_due);
+            vote.closed = Some(closed);
         }
     }
 

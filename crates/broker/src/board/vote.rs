@@ -29,7 +29,7 @@ use crate::deadlines::Deadline;
 use crate::now::Now;
 use crate::page::Page;
 use crate::record::Record;
-use crate::vote::{Ballot, Vote};
+use crate::vote::{Ballot, Closed, Vote};
 
 /// What a ballot takes on the wire besides its texts, in bytes.
 const BALLOT_BYTES: usize = 256;
@@ -71,7 +71,7 @@ impl Board {
             quorum: params.quorum.unwrap_or(0),
             opened_by: call.agent.clone(),
             closes,
-            forget_due: None,
+            closed: None,
             ballots: BTreeMap::new(),
         };
         let payload = RequestPayload {
@@ -120,7 +120,7 @@ impl Board {
             return Ok(());
         }
         self.make_room(now);
-        let closed = self.votes.iter_after(VoteId::default()).find(|(_, vote)| vote.forget_due.is_some());
+        let closed = self.votes.iter_after(VoteId::default()).find(|(_, vote)| vote.closed.is_some());
         let closed = closed.map(|(id, _)| id);
         match closed {
             Some(id) => self.forget_vote(id),
@@ -142,7 +142,7 @@ impl Board {
             let message = format!("{agent} is no voter of vote {id}: vote.get tells who is");
             return Err(Error::new(ErrorKind::PermissionDenied, message));
         }
-        if vote.forget_due.is_some() {
+        if vote.closed.is_some() {
             let message = format!("vote {id} is closed: vote.get gives its result");
             return Err(Error::new(ErrorKind::NotReady, message)
                 .with("status", State::Closed)
@@ -202,7 +202,7 @@ impl Board {
             }
         }
         let (ballots, _) = page.finish();
-        let is_closed = vote.forget_due.is_some();
+        let is_closed = vote.closed.is_some();
         Ok(VoteView {
             question: vote.question.clone(),
             options: vote.options.clone(),
@@ -213,13 +213,13 @@ impl Board {
             quorum_met: vote.is_quorate(),
             winner: vote.winner().filter(|_| is_closed),
             voters: vote.voters.iter().cloned().collect(),
-            closes_at: now.unix_of(vote.closes),
+            closes_at: vote.closes_at(now),
         })
     }
 
     /// A vote's deadline is over: it closes, or is forgotten.
     pub(crate) fn vote_due(&mut self, now: Now, id: VoteId) {
-        match self.votes.find(id).map(|vote| vote.forget_due) {
+        match self.votes.find(id).map(|vote| vote.closed) {
             Some(None) => self.close_vote(now, id),
             Some(Some(_)) => self.forget_vote(id),
             None => {}
@@ -229,7 +229,7 @@ impl Board {
     fn close_vote(&mut self, now: Now, id: VoteId) {
         let Some(vote) = self.votes.find(id) else { return };
         let forget_due = now.monotonic.plus_ms(CLOSED_VOTE_MS);
-        let closed = vote.closes.min(now.monotonic);
+        let at = now.unix_of(vote.closes.min(now.monotonic));
         self.deadlines.change(Some(vote.closes), Some(forget_due), Deadline::Vote(id));
         let recipients: BTreeSet<AgentName> = vote.voters.iter().chain(&vote.opened_by).cloned().collect();
         let payload = Json::from_value(&ResultPayload {
@@ -240,7 +240,7 @@ impl Board {
             winner: vote.winner(),
         });
         let subject = Some(vote.question.clone());
-        self.votes.close(id, closed, forget_due);
+        self.votes.close(id, Closed { at, forget_due });
         self.next_revision();
         self.record_vote(now, id);
         self.tail(now, Area::Coordination, "closed", &id, None, || None);

@@ -7,7 +7,7 @@ use crate::board::Board;
 use crate::deadlines::Deadline;
 use crate::now::Now;
 use crate::record::{BallotRecord, Record, VoteRecord};
-use crate::vote::{Ballot, Vote};
+use crate::vote::{Ballot, Closed, Vote};
 
 impl Board {
     pub(super) fn record_vote(&mut self, now: Now, id: VoteId) {
@@ -25,8 +25,8 @@ impl Board {
             voters: vote.voters.iter().cloned().collect(),
             quorum: vote.quorum,
             opened_by: vote.opened_by.clone(),
-            closes_at: now.unix_of(vote.closes),
-            forget_at: vote.forget_due.map(|due| now.unix_of(due)),
+            closes_at: vote.closes_at(now),
+            forget_at: vote.closed.map(|closed| now.unix_of(closed.forget_due)),
         })
     }
 
@@ -65,7 +65,6 @@ impl Board {
     /// Makes votes of all records taken in.
     pub(crate) fn finish_restore_votes(&mut self, now: Now) {
         for (id, (record, ballots)) in std::mem::take(&mut self.votes.restoring) {
-            let forget_due = record.forget_at.map(|at| now.due_at(at));
             let ballots = ballots.into_iter().map(|(voter, ballot)| {
                 let BallotRecord { choice, rationale, cast_at, .. } = ballot;
                 (voter, Ballot { choice, rationale, cast_at })
@@ -76,12 +75,10 @@ impl Board {
                 voters: record.voters.into_iter().collect(),
                 quorum: record.quorum,
                 opened_by: record.opened_by,
-                closes: if forget_due.is_some() {
-                    now.past(record.closes_at)
-                } else {
-                    now.due_at(record.closes_at)
-                },
-                forget_due,
+                closes: now.due_at(record.closes_at),
+                closed: record
+                    .forget_at
+                    .map(|at| Closed { at: record.closes_at, forget_due: now.due_at(at) }),
                 ballots: ballots.collect(),
             };
             self.deadlines.set(vote.due(), Deadline::Vote(id));
