@@ -129,6 +129,7 @@ impl Board {
                 self.propagate(now, id);
             }
         }
+        self.settle_tasks(now);
         self.finish_tasks(now);
     }
 
@@ -152,12 +153,11 @@ impl Board {
         let ready = Standing::Pending { turn: state.turn.unwrap_or(state.task) };
         match state.status {
             Status::Blocked => Standing::Blocked,
-            Status::Delayed => state
-                .not_before
-                .filter(|at| *at > now.unix_ms)
-                .map_or(Standing::Pending { turn: self.revision }, |at| Standing::Delayed {
-                    due: now.due_at(at),
-                }),
+            // One whose time has come meanwhile is worked off, and recorded, like any other.
+            Status::Delayed => match state.not_before.unwrap_or(now.unix_ms) {
+                at if at > now.unix_ms => Standing::Delayed { due: now.due_at(at) },
+                at => Standing::Delayed { due: now.past(at) },
+            },
             Status::Pending => ready,
             Status::InProgress => {
                 let Some(record) = &state.lease else { return ready };
