@@ -2,6 +2,9 @@
 //!
 //! A new area gets a function of its own here, a line in [`any_command`], and its judgement in `model`.
 
+mod coordination;
+mod tasks;
+
 use callboard_broker::{Now, SessionId};
 use callboard_protocol::methods::BoardCommand;
 use callboard_protocol::{AgentName, Namespace, Params};
@@ -55,9 +58,12 @@ fn params<T: Params>(json: &Value) -> T {
 /// Some command of a client; none when what it would touch is not known well enough to judge the answer.
 pub fn any_command(random: &mut Random, now: Now, client: &Client, state: &State) -> Option<BoardCommand> {
     match random.below(100) {
-        0..45 => key_command(random, now, state),
-        45..70 => Some(lock_command(random, now, client, state)),
-        _ => Some(message_command(random, client, state)),
+        0..28 => key_command(random, now, state),
+        28..44 => Some(lock_command(random, now, client, state)),
+        44..64 => Some(message_command(random, client, state)),
+        64..91 => Some(tasks::task_command(random, client, state)),
+        91..95 => Some(coordination::vote_command(random, state)),
+        _ => Some(coordination::limiter_command(random)),
     }
 }
 
@@ -66,9 +72,15 @@ fn value(random: &mut Random) -> Value {
     if random.chance(700) { json!(number) } else { json!("x".repeat(number % 40)) }
 }
 
-fn with_ttl(random: &mut Random, mut json: Value, per_thousand: usize) -> Value {
+fn with_ttl(random: &mut Random, json: Value, per_thousand: usize) -> Value {
+    let ttl_ms = random.ms(60_000);
+    with_some(random, json, per_thousand, "ttl_ms", json!(ttl_ms))
+}
+
+/// Adds a member, in so many of a thousand cases.
+fn with_some(random: &mut Random, mut json: Value, per_thousand: usize, member: &str, value: Value) -> Value {
     if random.chance(per_thousand) {
-        json["ttl_ms"] = json!(random.ms(60_000));
+        json[member] = value;
     }
     json
 }

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use callboard_broker::Record;
 use callboard_protocol::Namespace;
 
+use super::model::LEASE_MS_MIN;
+
 /// Names one entity of a board, in the order of an image.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EntityId {
@@ -166,6 +168,23 @@ fn times(record: &mut Record, tolerance: Tolerance) -> Vec<u64> {
             message.dedupe = None;
         }
         Record::Agent(agent) => agent.last_seen_at = 0,
+        Record::TaskState(state) => {
+            // A restart forgets a delay that is over.
+            times.push(state.not_before.take().unwrap_or(0).max(tolerance.unix_ms));
+            times.extend(state.forget_at.take());
+            let lease = state.lease.as_mut().and_then(|lease| lease.expires_at.take());
+            times.extend(lease.map(|at| at.max(floor)));
+        }
+        Record::Vote(vote) => {
+            times.push(std::mem::take(&mut vote.closes_at));
+            times.extend(vote.forget_at.take());
+        }
+        Record::Limiter(limiter) => {
+            // However far the wall clock was moved, a bucket that is empty is full after this.
+            let full_ms = limiter.burst * limiter.per_ms / limiter.rate;
+            let latest = floor - LEASE_MS_MIN - 2 * tolerance.apart_ms + full_ms;
+            times.push(std::mem::take(&mut limiter.full_at).min(latest));
+        }
         _other => {}
     }
     times

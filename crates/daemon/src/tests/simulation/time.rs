@@ -2,6 +2,8 @@
 
 use callboard_broker::{Monotonic, Now};
 
+use crate::clock::START_US;
+
 /// See the module.
 #[derive(Debug)]
 pub struct Time {
@@ -15,8 +17,8 @@ pub struct Time {
 impl Time {
     /// Some moment in 2023.
     pub fn new() -> Self {
-        let offset_ms = 1_700_000_000_000;
-        Self { monotonic_us: 1_000_000, offset_ms, offsets_ms: (offset_ms, offset_ms) }
+        let offset_ms = 700_000_000_000;
+        Self { monotonic_us: START_US, offset_ms, offsets_ms: (offset_ms, offset_ms) }
     }
 
     /// This moment.
@@ -43,12 +45,12 @@ impl Time {
         self.offsets_ms.1.abs_diff(self.offsets_ms.0)
     }
 
-    /// The daemon starts again after some time. Gives the least and the largest distance while it ran.
-    pub fn restart(&mut self, down_ms: u64, monotonic_us: u64) -> (i64, i64) {
+    /// The daemon starts again after some time, and needs some for it. Gives the least and the largest distance while it ran.
+    pub fn restart(&mut self, down_ms: u64, started_us: u64) -> (i64, i64) {
         let offsets_ms = self.offsets_ms;
         let unix_ms = i64::try_from(self.now().unix_ms + down_ms).unwrap();
-        self.monotonic_us = monotonic_us;
-        self.offset_ms = unix_ms - i64::try_from(monotonic_us / 1000).unwrap();
+        self.monotonic_us = START_US + started_us;
+        self.offset_ms = unix_ms - i64::try_from(self.monotonic_us / 1000).unwrap();
         self.offsets_ms = (self.offset_ms, self.offset_ms);
         offsets_ms
     }

@@ -9,7 +9,7 @@ use std::task::Poll;
 
 use callboard_broker::{OpenSession, Outcome, Outgoing, Output, SessionId};
 use callboard_protocol::methods::message::Message;
-use callboard_protocol::methods::{BoardAnswer, BoardCommand, session};
+use callboard_protocol::methods::{BoardAnswer, session};
 use callboard_protocol::{Error, Namespace, RequestId};
 
 use super::clients::{Client, any_command};
@@ -165,23 +165,31 @@ impl World {
             Outcome::Done(result) => {
                 self.told_of(&asked, id, &result);
                 self.outs.push_back(if is_change { settled.out } else { settled.out.looking() });
+                self.put_out(&asked.namespace, settled);
+                self.model.shown(now, &asked, id, &result);
             }
             Outcome::Waiting => {
-                if let BoardCommand::LockAcquire(acquire) = &asked.command {
-                    self.model.lock_waits(now, &asked, id, acquire);
-                }
+                self.model.waits(now, &asked, id);
                 self.asked.insert(id, asked.clone());
+                self.put_out(&asked.namespace, settled);
             }
             Outcome::Ignored => panic!("ignored: {asked:?}"),
         }
-        self.put_out(&asked.namespace, settled);
+        self.check_waits(&asked.namespace);
+    }
+
+    fn check_waits(&mut self, namespace: &Namespace) {
+        let now = self.time.now();
+        let next_due = self.daemon.seats[namespace].board.next_due();
+        if next_due.is_none_or(|due| due > now.monotonic) {
+            self.model.check_waits(now, namespace);
+        }
     }
 
     fn told_of(&mut self, asked: &Asked, id: i64, result: &Result<BoardAnswer, Error>) {
         let now = self.time.now();
-        self.trace(&format!("{} {}: {:?}: {result:?}", asked.agent, asked.session, asked.command));
-        if let Ok(answer) = result {
-            self.model.lock_turn(now, asked, id, answer);
+        if self.is_traced {
+            self.trace(&format!("{} {}: {:?}: {result:?}", asked.agent, asked.session, asked.command));
         }
         self.model.answered(now, asked, id, result);
     }
@@ -227,7 +235,9 @@ impl World {
         let Some(members) = body.strip_prefix("\"kind\":\"message\",") else { return };
         let now = self.time.now();
         let message: Message = serde_json::from_str(&format!("{{{members}")).unwrap();
-        self.trace(&format!("pushed to {session}: {message:?}"));
+        if self.is_traced {
+            self.trace(&format!("pushed to {session}: {message:?}"));
+        }
         let client = self.clients.iter().find(|client| client.session == Some(session));
         let agent = client.map(|client| client.agent.clone()).unwrap();
         let lease_ms = message.lease_expires_at.unwrap() - now.unix_ms;
@@ -314,6 +324,7 @@ impl World {
                 let settled = self.settle(&namespace);
                 self.put_out(&namespace, settled);
             }
+            self.check_waits(&namespace);
         }
     }
 

@@ -200,6 +200,11 @@ impl State {
             Record::Key(key) => self.check_key(now, key),
             Record::Lock(lock) => self.check_lock(now, lock),
             Record::Delivery(delivery) => self.check_delivery(now, delivery),
+            Record::Task(task) => self.check_task(task),
+            Record::TaskState(state) => self.check_task_state(now, state),
+            Record::Vote(vote) => self.check_vote(now, vote),
+            Record::Ballot(ballot) => self.check_ballot(ballot),
+            Record::Limiter(limiter) => self.check_limiter(now, limiter),
             _other => {}
         }
     }

@@ -88,7 +88,9 @@ impl State {
         for (token, holder) in self.live_locks(now) {
             assert!(tokens.contains(&token), "{namespace}: the lock {token} of {holder} is lost");
         }
-        self.check_deliveries(now, namespace, &of_board().collect::<Vec<_>>());
+        let found: Vec<&Record> = of_board().collect();
+        self.check_deliveries(now, namespace, &found);
+        self.check_lasting(&found);
     }
 
     /// A grant is made beside nobody who is in its way, and past nobody who came first.
@@ -123,7 +125,7 @@ impl State {
 
 impl Model {
     /// A request waits.
-    pub fn lock_waits(&mut self, now: Now, asked: &Asked, request: i64, acquire: &Acquire) {
+    pub(super) fn lock_waits(&mut self, now: Now, asked: &Asked, request: i64, acquire: &Acquire) {
         let due = Due::after(now, acquire.wait_ms.unwrap().get());
         let waiter = Waiter {
             request,
@@ -137,7 +139,7 @@ impl Model {
     }
 
     /// A request is granted: whether that is its turn, before it leaves the queue.
-    pub fn lock_turn(&mut self, now: Now, asked: &Asked, request: i64, answer: &BoardAnswer) {
+    pub(super) fn lock_turn(&mut self, now: Now, asked: &Asked, request: i64, answer: &BoardAnswer) {
         let (BoardCommand::LockAcquire(acquire), BoardAnswer::LockAcquire(acquired)) =
             (&asked.command, answer)
         else {

@@ -5,8 +5,14 @@
 //! wall clock makes them wide, and what may or may not be over is not judged.
 
 mod keys;
+mod limiters;
 mod locks;
 mod messages;
+mod sights;
+mod task_calls;
+mod tasks;
+mod votes;
+mod waits;
 
 use std::collections::BTreeMap;
 
@@ -18,9 +24,10 @@ use callboard_protocol::{AgentName, Namespace};
 use super::entities::Entities;
 pub use keys::Presence;
 pub use messages::Delivery;
+use tasks::Standing;
 
 /// What is still over after a restart at the earliest, for leases, in milliseconds.
-const LEASE_MS_MIN: u64 = 5000;
+pub const LEASE_MS_MIN: u64 = 5000;
 
 /// When something ends, on the clock of deadlines, in microseconds: not before, and not after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +95,9 @@ enum Fact {
     Key(String, Option<keys::Value>),
     Lock(u64, Option<locks::Held>),
     Delivery((u64, AgentName), Delivery),
+    Task(u64, Box<tasks::Task>),
+    Vote(u64, votes::Vote),
+    Limiter(String, limiters::Bucket),
 }
 
 /// One board.
@@ -98,6 +108,11 @@ pub struct State {
     deliveries: BTreeMap<(u64, AgentName), Delivery>,
     /// In order of arrival; nobody waits over a restart.
     waiters: Vec<locks::Waiter>,
+    tasks: BTreeMap<u64, tasks::Task>,
+    votes: BTreeMap<u64, votes::Vote>,
+    limiters: BTreeMap<String, limiters::Bucket>,
+    /// Those who wait for tasks and tokens, in order of arrival.
+    waits: Vec<waits::Wait>,
 }
 
 /// See the module.
@@ -108,6 +123,8 @@ pub struct Model {
     facts: Vec<(usize, Namespace, Fact)>,
     /// The changes so far.
     pub changes: usize,
+    /// The highest token of each task. None is given again, whatever a restart brings back.
+    tokens: BTreeMap<(Namespace, u64), u64>,
 }
 
 impl State {
@@ -128,6 +145,15 @@ impl State {
             Fact::Delivery(id, delivery) => {
                 self.deliveries.insert(id, delivery);
             }
+            Fact::Task(id, task) => {
+                self.tasks.insert(id, *task);
+            }
+            Fact::Vote(id, vote) => {
+                self.votes.insert(id, vote);
+            }
+            Fact::Limiter(name, bucket) => {
+                self.limiters.insert(name, bucket);
+            }
         }
     }
 
@@ -144,7 +170,11 @@ impl State {
         for delivery in self.deliveries.values_mut() {
             delivery.restart(restart);
         }
+        self.tasks.values_mut().for_each(|task| task.restart(restart));
+        self.votes.values_mut().for_each(|vote| vote.due = vote.due.moved(restart));
+        self.limiters.values_mut().for_each(|bucket| bucket.restart(restart));
         self.waiters.clear();
+        self.waits.clear();
     }
 }
 
@@ -161,22 +191,45 @@ impl Model {
 
     /// Takes the answer to a request. New commands of the board are judged here.
     pub fn answered(&mut self, now: Now, asked: &Asked, id: i64, result: &Result<BoardAnswer, Error>) {
-        self.board(&asked.namespace).waiters.retain(|waiter| waiter.request != id);
         let refusal = result.as_ref().err().map(|error| error.kind);
         if refusal == Some(ErrorKind::StorageFailed) {
             return;
         }
-        match &asked.command {
-            BoardCommand::KvSet(_)
-            | BoardCommand::KvGet(_)
-            | BoardCommand::KvDelete(_)
-            | BoardCommand::KvIncrement(_)
-            | BoardCommand::KvExpire(_)
-            | BoardCommand::KvTxn(_) => self.key_answered(now, asked, result),
-            BoardCommand::LockAcquire(_) | BoardCommand::LockRelease(_) | BoardCommand::LockExtend(_) => {
+        self.wait_answered(now, asked, id, result);
+        match asked.command.method().name().split('.').next().unwrap() {
+            "kv" => self.key_answered(now, asked, result),
+            "lock" => {
+                if let Ok(answer) = result {
+                    self.lock_turn(now, asked, id, answer);
+                }
                 self.lock_answered(now, asked, result);
             }
+            "vote" => self.vote_answered(now, asked, result),
+            "limiter" => self.limiter_answered(now, asked, id, result),
+            "task" => {
+                if let Ok(answer) = result {
+                    self.task_told(now, asked, id, answer);
+                }
+            }
             _other => self.message_answered(now, asked, result),
+        }
+        let state = self.board(&asked.namespace);
+        state.waiters.retain(|waiter| waiter.request != id);
+        state.waits.retain(|wait| wait.request != id);
+    }
+
+    /// A request waits.
+    pub fn waits(&mut self, now: Now, asked: &Asked, id: i64) {
+        match &asked.command {
+            BoardCommand::LockAcquire(acquire) => self.lock_waits(now, asked, id, acquire),
+            _other => self.task_waits(now, asked, id),
+        }
+    }
+
+    /// Looks at what an answer shows, after everything that came of its call.
+    pub fn shown(&mut self, now: Now, asked: &Asked, id: i64, result: &Result<BoardAnswer, Error>) {
+        if asked.command.method().name().starts_with("task.") {
+            self.task_shown(now, asked, id, result);
         }
     }
 
@@ -184,6 +237,7 @@ impl Model {
     pub fn session_ends(&mut self, namespace: &Namespace, session: SessionId, agent: Option<&AgentName>) {
         let state = self.board(namespace);
         state.waiters.retain(|waiter| waiter.session != session);
+        state.waits.retain(|wait| wait.session != session);
         let is_ending = |bound: &Option<SessionId>, of: &AgentName| {
             *bound == Some(session) || agent.is_some_and(|agent| agent == of)
         };
@@ -196,6 +250,15 @@ impl Model {
         for (id, delivery) in &state.deliveries {
             if is_ending(&delivery.session, &id.1) {
                 facts.push(Fact::Delivery(id.clone(), Delivery { is_doubtful: true, ..delivery.clone() }));
+            }
+        }
+        for (id, task) in &state.tasks {
+            let mut task = task.clone();
+            if let Standing::Held(claim) = &mut task.standing
+                && is_ending(&claim.session, &claim.agent)
+            {
+                claim.is_doubtful = true;
+                facts.push(Fact::Task(*id, Box::new(task)));
             }
         }
         facts.into_iter().for_each(|fact| self.learn(namespace, fact));
