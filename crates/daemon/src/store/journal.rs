@@ -146,10 +146,9 @@ impl Journal {
 
     fn reply_position(&self, pending: &Pending) -> Position {
         match pending.health {
-            Health::Recording => Position(pending.last),
-            Health::Failed | Health::Recovering => {
-                Position(self.failed_after.load(Ordering::Acquire).saturating_add(1))
-            }
+            // While it recovers the last one is lost as well; once it has, it must be written like any other.
+            Health::Recording | Health::Recovering => Position(pending.last),
+            Health::Failed => Position(self.failed_after.load(Ordering::Acquire).saturating_add(1)),
         }
     }
 

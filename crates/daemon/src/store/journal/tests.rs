@@ -307,6 +307,23 @@ fn a_snapshot_in_its_place_keeps_the_segments_that_it_leans_on() {
 }
 
 #[test]
+fn a_change_of_the_last_moment_of_a_recovery_counts_only_when_it_is_written() {
+    let volume = SimulatedVolume::default();
+    let (journal, _) = start(&volume, false).unwrap();
+    volume.fail_between(0, 1, Fault::Device);
+    append(&journal, 1);
+    journal.write();
+    let (segment, _) = journal.rotate();
+    assert!(journal.sync_for_snapshot());
+    let position = append(&journal, 2);
+    assert!(matches!(poll(&journal, position), Poll::Ready(Fate::Lost { .. })));
+    journal.end_snapshot(SnapshotEnd::Durable);
+    let before = volume.content(&segment::name(segment));
+    assert_eq!(poll(&journal, position), Poll::Ready(Fate::Stored));
+    assert_ne!(volume.content(&segment::name(segment)), before, "whoever was told of it would lose it");
+}
+
+#[test]
 fn a_sync_that_finds_nothing_to_do_waits_for_the_one_that_does_it() {
     let volume = SimulatedVolume::default();
     let journal = Arc::new(start(&volume, true).unwrap().0);
