@@ -182,7 +182,16 @@ impl Model {
         let told = || format!("{token} of {view:?} at {now:?}: {before:?}");
         assert!(params.id.is_none_or(|wanted| wanted == view.id), "{params:?}: {}", told());
         assert!(params.tags.iter().flatten().all(|tag| task.tags.contains(tag)), "{params:?}: {}", told());
+        let ttl_ms = params.lease_ms.map_or(TASK_LEASE_MS_DEFAULT, TtlMs::get);
+        let session = (params.bind != Some(Bind::Agent)).then_some(asked.session);
+        let (agent, due) = (asked.agent.clone(), Due::after(now, ttl_ms));
+        let claim = Claim { agent, token, request, ttl_ms, due, session, is_doubtful: false };
         if matches!(&task.standing, Standing::Held(claim) if claim.token == token) {
+            // Of several that waited, the one that it was granted to is told last.
+            if self.board(&asked.namespace).waits.iter().any(|wait| wait.request == request) {
+                task.standing = Standing::Held(claim);
+                self.learn_task(asked, id, task);
+            }
             return;
         }
         let highest = self.tokens.entry((asked.namespace.clone(), id)).or_default();
@@ -208,10 +217,6 @@ impl Model {
         assert!(is_over || state.may_be_unblocked(now, &task), "handed out while blocked: {}", told());
         assert!(is_over || !task.rest.is_certainly_ahead(now), "handed out while it rests: {}", told());
         if is_open {
-            let ttl_ms = params.lease_ms.map_or(TASK_LEASE_MS_DEFAULT, TtlMs::get);
-            let session = (params.bind != Some(Bind::Agent)).then_some(asked.session);
-            let (agent, due) = (asked.agent.clone(), Due::after(now, ttl_ms));
-            let claim = Claim { agent, token, request, ttl_ms, due, session, is_doubtful: false };
             (task.standing, task.rest) = (Standing::Held(claim), PAST);
         }
         self.learn_task(asked, id, task);
