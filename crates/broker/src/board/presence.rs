@@ -134,13 +134,15 @@ impl Board {
         self.push_to_agent_watchers(&body);
     }
 
-    /// Forgets a name that left, unless its inbox holds something; then a day later again.
+    /// Forgets a name that left. Later, when its inbox holds something, or when it was seen after it left: by the end of a
+    /// session that it had not left through.
     pub(crate) fn forget_agent(&mut self, now: Now, name: &AgentName) {
         if self.agents.find(name).is_none_or(|agent| agent.live) {
             return;
         }
-        if self.inboxes.load(name) > 0 {
-            let due = now.monotonic.plus_ms(FORGET_AGENT_MS);
+        let since = if self.inboxes.load(name) > 0 { now.monotonic } else { self.last_seen(name) };
+        let due = since.plus_ms(FORGET_AGENT_MS);
+        if due > now.monotonic {
             self.deadlines.set(due, Deadline::ForgetAgent(name.clone()));
             self.agents.change(name, |agent| agent.forget_due = Some(due));
             return;
