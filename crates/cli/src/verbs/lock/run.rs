@@ -20,20 +20,13 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::names::PathArgs;
 use super::{GrantArgs, waiting};
-use crate::context::{AGENT_VARIABLE, Context, Session};
+use crate::context::{Context, Session};
 use crate::duration::{format_ms, parse_ttl};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::namespace::NAMESPACE_VARIABLE;
 use crate::output::Output;
-
-#[cfg(unix)]
-mod signals;
-#[cfg(windows)]
-#[path = "run/console.rs"]
-mod signals;
-
-use signals::Signals;
+use crate::program;
+use crate::signals::{Signals, pass_on};
 
 /// The variable that tells the command the lock's fencing token.
 const TOKEN_VARIABLE: &str = "CALLBOARD_LOCK_TOKEN";
@@ -70,6 +63,7 @@ pub async fn run(args: RunArgs, context: &Context) -> Result<Exit, Failure> {
     let what = format!("lock {}", args.paths);
     let agent = context.acting_agent(&what)?;
     let keys = args.paths.names(&what, context)?;
+    let mut command = program::command(&args.command, &agent, &context.namespace()?.0, context)?;
     let session =
         Session::open(ConnectOptions { resume: true, ..context.board_options(Some(agent.clone()))? }).await?;
     let notices = session.client().notices();
@@ -77,31 +71,14 @@ pub async fn run(args: RunArgs, context: &Context) -> Result<Exit, Failure> {
     let acquired = waiting::acquire(&what, &agent, &session, context.output, &params).await?;
     let mut lease =
         Lease { session: &session, output: context.output, notices, is_lost: false, acquired, ttl: args.ttl };
-    let mut command = Command::new(&args.command[0]);
-    command
-        .args(&args.command[1..])
-        .env(AGENT_VARIABLE, agent.as_str())
-        .env(NAMESPACE_VARIABLE, session.client().opened().namespace.as_str())
-        .env(TOKEN_VARIABLE, lease.acquired.token.to_string());
+    command.env(TOKEN_VARIABLE, lease.acquired.token.to_string());
     let outcome = lease.hold_while(&mut command).await;
     lease.give_back().await;
     session.close().await;
     match outcome {
-        Ok(status) => Ok(Exit::Command(exit_code(status))),
-        Err(error) => Err(not_run(&args.command[0], &error)),
+        Ok(status) => Ok(Exit::Command(program::exit_code(status))),
+        Err(error) => Err(program::not_run(&args.command[0], &error)),
     }
-}
-
-/// As shells have it: the code, or 128 and the signal's number.
-fn exit_code(status: ExitStatus) -> u8 {
-    let code = status.code().or_else(|| signals::ending(status).map(|signal| 128 + signal));
-    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
-}
-
-/// As shells have it: 127 for a command that is not there, 126 for one that can't be run.
-fn not_run(command: &OsString, error: &io::Error) -> Failure {
-    let code = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
-    Failure::new(Exit::Command(code), format_args!("run {}", command.display()), error)
 }
 
 /// The lock, while the command runs.
@@ -127,7 +104,7 @@ impl Lease<'_> {
         loop {
             tokio::select! {
                 status = child.wait() => return status,
-                signal = signals.next() => signals::pass_on(&child, signal),
+                signal = signals.next() => pass_on(&child, signal),
                 Some(event) = self.notices.next() => {
                     if let Some(lost) = event.as_kind::<LockLost>() {
                         self.hear_of(&lost);

@@ -1,7 +1,4 @@
-//! The signals that are meant for the command under a lock.
-//!
-//! Invariant: the command gets each signal once. An interrupt from the terminal goes to the whole foreground group, the
-//! command included, and is not passed on a second time: many programs take a second one as an order to die at once.
+//! Interrupt, termination and hang-up, as Unix has them.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
@@ -12,7 +9,7 @@ use rustix::termios::tcgetpgrp;
 use tokio::process::Child;
 use tokio::signal::unix::{self, SignalKind};
 
-/// Signals to pass on.
+/// The signals.
 pub struct Signals {
     interrupt: unix::Signal,
     terminate: unix::Signal,
@@ -32,24 +29,23 @@ impl Signals {
         })
     }
 
-    /// The next one to pass on. Nothing is lost when the future is dropped.
+    /// The next one. Nothing is lost when the future is dropped.
     pub async fn next(&mut self) -> Signal {
-        loop {
-            tokio::select! {
-                Some(()) = self.interrupt.recv() => {
-                    if !is_in_foreground() {
-                        return Signal::INT;
-                    }
-                }
-                Some(()) = self.terminate.recv() => return Signal::TERM,
-                Some(()) = self.hang_up.recv() => return Signal::HUP,
-            }
+        tokio::select! {
+            Some(()) = self.interrupt.recv() => Signal::INT,
+            Some(()) = self.terminate.recv() => Signal::TERM,
+            Some(()) = self.hang_up.recv() => Signal::HUP,
+            else => std::future::pending().await,
         }
     }
 }
 
-/// Passes a signal on to the command.
+/// Passes a signal on to a program of this process group. An interrupt from the terminal went to the whole foreground group,
+/// the program included, and is not passed on a second time: many programs take a second one as an order to die at once.
 pub fn pass_on(child: &Child, signal: Signal) {
+    if signal == Signal::INT && is_in_foreground() {
+        return;
+    }
     let pid = child.id().and_then(|id| i32::try_from(id).ok());
     if let Some(pid) = pid.and_then(Pid::from_raw) {
         // A child that ended meanwhile has nothing to be told.
@@ -57,7 +53,7 @@ pub fn pass_on(child: &Child, signal: Signal) {
     }
 }
 
-/// The number of the signal that ended the command, if one did.
+/// The number of the signal that ended the program, if one did.
 pub fn ending(status: ExitStatus) -> Option<i32> {
     status.signal()
 }
