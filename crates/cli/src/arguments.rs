@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::exit::EXIT_CODES_HELP;
 use crate::verbs::{
     agent, ask, completions, daemon, demo, down, inbox, kv, limit, lock, namespace, publish, reply, send,
-    service, store, subscribe, tail, task, upgrade_daemon, vote,
+    service, store, subscribe, tail, task, upgrade_daemon, vote, work,
 };
 
 /// The whole command line.
@@ -94,6 +94,8 @@ pub enum Verb {
     /// Rates that agents share, such as calls of an API
     #[command(subcommand)]
     Limit(limit::LimitVerb),
+    /// Claim tasks, and run a program for each
+    Work(work::WorkArgs),
     /// Who is here, and for what
     #[command(subcommand)]
     Agent(agent::AgentVerb),

@@ -27,3 +27,4 @@ pub mod task;
 pub mod up;
 pub mod upgrade_daemon;
 pub mod vote;
+pub mod work;
