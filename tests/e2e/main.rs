@@ -50,3 +50,5 @@ mod task_verbs;
 mod tasks;
 mod texts;
 mod vote_verbs;
+#[cfg(unix)]
+mod work;

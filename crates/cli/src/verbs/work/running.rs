@@ -88,7 +88,8 @@ impl Running {
         let gone = async {
             // Nothing else is left to do with one that the system says nothing about.
             let _ = self.child.wait().await;
-            while self.group.is_alive() {
+            // What has ended may be in the group until somebody reaps it, but holds no pipe open.
+            while self.group.is_alive() && !(self.stdout.is_over() && self.stderr.is_over()) {
                 sleep(LOOK_PERIOD).await;
             }
         };
@@ -129,6 +130,11 @@ impl Captured {
             }
         });
         Self { kept, reader }
+    }
+
+    /// Whether nobody writes any more.
+    fn is_over(&self) -> bool {
+        self.reader.is_finished()
     }
 }
 
