@@ -50,5 +50,6 @@ mod task_verbs;
 mod tasks;
 mod texts;
 mod vote_verbs;
+mod waits;
 #[cfg(unix)]
 mod work;

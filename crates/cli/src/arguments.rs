@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::exit::EXIT_CODES_HELP;
 use crate::verbs::{
     agent, ask, completions, daemon, demo, down, inbox, kv, limit, lock, namespace, publish, reply, send,
-    service, store, subscribe, tail, task, upgrade_daemon, vote, work,
+    service, store, subscribe, tail, task, upgrade_daemon, vote, waits, work,
 };
 
 /// The whole command line.
@@ -96,6 +96,8 @@ pub enum Verb {
     Limit(limit::LimitVerb),
     /// Claim tasks, and run a program for each
     Work(work::WorkArgs),
+    /// Show who waits for whom: locks, tasks, requests
+    Waits(waits::WaitsArgs),
     /// Who is here, and for what
     #[command(subcommand)]
     Agent(agent::AgentVerb),

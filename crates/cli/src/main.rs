@@ -5,6 +5,7 @@
 mod arguments;
 mod canonical;
 mod context;
+mod drawing;
 mod duration;
 mod exit;
 mod failure;

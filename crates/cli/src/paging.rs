@@ -60,6 +60,28 @@ impl PageArgs {
     }
 }
 
+/// Every page of a list.
+///
+/// # Errors
+/// The daemon's.
+pub async fn pages<V: Listing>(
+    session: &Session,
+    what: impl Display,
+    mut params: V,
+) -> Result<Vec<V::Result>, Failure> {
+    let mut pages = Vec::new();
+    let mut cursor = None;
+    loop {
+        params.turn_to(ListLimit::MAX, cursor);
+        let page = session.call(&what, &params).await?;
+        cursor = V::cursor(&page).map(str::to_owned);
+        pages.push(page);
+        if cursor.is_none() {
+            return Ok(pages);
+        }
+    }
+}
+
 /// Asks for the pages. With `--json` each is printed on its line; `people` gets all of them otherwise.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::verbs::{
     agent, ask, completions, daemon, demo, doctor, down, inbox, kv, limit, lock, namespace, publish, reply,
-    send, service, stats, status, store, subscribe, tail, task, up, upgrade_daemon, vote, work,
+    send, service, stats, status, store, subscribe, tail, task, up, upgrade_daemon, vote, waits, work,
 };
 
 /// Does what `verb` says.
@@ -32,6 +32,7 @@ pub fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Vote(verb) => block_on(vote::run(verb, context)),
         Verb::Limit(verb) => block_on(limit::run(verb, context)),
         Verb::Work(args) => block_on(work::run(args, context)),
+        Verb::Waits(args) => block_on(waits::run(args, context)),
         Verb::Agent(verb) => block_on(agent::run(verb, context)),
         Verb::Send(args) => block_on(send::run(args, context)),
         Verb::Inbox(args) => block_on(inbox::run(args, context)),

@@ -27,4 +27,5 @@ pub mod task;
 pub mod up;
 pub mod upgrade_daemon;
 pub mod vote;
+pub mod waits;
 pub mod work;
