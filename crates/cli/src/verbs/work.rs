@@ -15,7 +15,7 @@ use callboard_protocol::{AgentName, Label, Role, TtlMs, WaitMs};
 use clap::Args;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::context::{Context, Session};
 use crate::duration::{parse_ttl, parse_wait};
@@ -45,6 +45,9 @@ use report::{Outcome, Report};
 const WHAT: &str = "work";
 /// How long the daemon may be away before the worker gives up: an upgrade, or a start with a long journal.
 const DAEMON_AWAY_MAX: Duration = Duration::from_secs(60);
+
+/// How long the last word to the daemon may take.
+const CLOSING_MAX: Duration = Duration::from_secs(2);
 
 const HELP: &str = "\
 Examples:
@@ -110,7 +113,6 @@ impl WorkArgs {
 /// Why it could not go on.
 pub async fn run(args: WorkArgs, context: &Context) -> Result<Exit, Failure> {
     let agent = context.acting_agent(WHAT)?;
-    let signals = Signals::new().map_err(|error| Failure::new(Exit::Failure, "listen to signals", error))?;
     let folder = TemporaryFolder::create("work", false)?;
     let options = ConnectOptions {
         resume: true,
@@ -118,6 +120,7 @@ pub async fn run(args: WorkArgs, context: &Context) -> Result<Exit, Failure> {
         ..context.board_options(Some(agent.clone()))?
     };
     let session = Session::open(options).await?;
+    let signals = Signals::new().map_err(|error| Failure::new(Exit::Failure, "listen to signals", error))?;
     let client = session.client().clone();
     let place = Arc::new(Workplace { client, output: context.output, folder, lease_ms: args.lease });
     let (is_terminated, _) = watch::channel(false);
@@ -136,7 +139,8 @@ pub async fn run(args: WorkArgs, context: &Context) -> Result<Exit, Failure> {
     };
     worker.work(signals).await;
     let exit = worker.exit();
-    session.close().await;
+    // A daemon that is away ends the session by itself.
+    let _ = timeout(CLOSING_MAX, session.close()).await;
     exit
 }
 
@@ -226,7 +230,11 @@ impl Worker<'_> {
         self.idle_since = Instant::now();
         let report = match ended {
             Ok(report) => report,
-            Err(error) => return self.give_up(Failure::new(Exit::Failure, "run a task", error)),
+            Err(error) if error.is_cancelled() => {
+                let why = "stopped before its tasks were given back: they come back by themselves";
+                return self.give_up(Failure::new(Exit::Failure, WHAT, why));
+            }
+            Err(error) => return self.give_up(Failure::new(Exit::Failure, WHAT, error)),
         };
         if let Some(error) = &report.not_run {
             self.give_up(program::not_run(&self.args.program[0], error));
@@ -237,7 +245,8 @@ impl Worker<'_> {
         }
     }
 
-    /// The first time lets the programs finish, the second time ends them.
+    /// The first time lets the programs finish, the second time ends them and gives their tasks back, the third time waits
+    /// for nothing more.
     fn stop(&mut self) {
         let count = self.jobs.len();
         if !self.is_stopping {
@@ -249,7 +258,9 @@ impl Worker<'_> {
             }
             return;
         }
-        if !self.is_terminated.send_replace(true) {
+        if self.is_terminated.send_replace(true) {
+            self.jobs.abort_all();
+        } else {
             self.place.output.note(format_args!("callboard: giving the running tasks ({count}) back"));
         }
     }

@@ -62,7 +62,8 @@ pub async fn run(
 ) -> Report {
     let started = Instant::now();
     let Granted { task, token, notices } = granted;
-    let bytes_max = place.client.opened().limits.value_bytes;
+    let opened = place.client.opened();
+    let bytes_max = opened.limits.value_bytes;
     let created = CheckpointFile::create(place.folder.path(), token.0, task.checkpoint.as_ref(), bytes_max);
     let mut report = Report::of(&task);
     match created {
@@ -71,7 +72,8 @@ pub async fn run(
             let input = equip(&mut command, &task, token.0, &checkpoint);
             let client = place.client.clone();
             let (output, lease_ms) = (place.output, place.lease_ms);
-            let mut lease = Lease { client, output, notices, id: task.id, token, lease_ms, checkpoint };
+            let mut lease =
+                Lease { client, output, notices, id: task.id, token, lease_ms, checkpoint, opened };
             match Running::start(command, input, bytes_max) {
                 Err(error) => {
                     let reason = "its worker can't run its program";
@@ -127,7 +129,7 @@ async fn attend(
             return;
         }
         End::Terminated => {
-            end_under(lease, &mut running).await;
+            end_under(lease, running).await;
             Verdict::Release { reason: "its worker was stopped" }
         }
         End::Itself(Err(error)) => {
@@ -143,7 +145,7 @@ async fn attend(
 }
 
 /// Ends the program, which may take longer than its lease.
-async fn end_under(lease: &mut Lease, running: &mut Running) {
+async fn end_under(lease: &mut Lease, running: Running) {
     let mut end = std::pin::pin!(running.end());
     tokio::select! {
         () = &mut end => {}

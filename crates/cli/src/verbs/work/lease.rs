@@ -3,12 +3,14 @@
 //! Invariant: nothing is reported under a claim that is over. A report whose answer was lost with the connection is made again:
 //! that the claim was released meanwhile says that it had arrived, since nobody but its holder releases it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use callboard_client::{Client, ClientError, Event, EventStream};
 use callboard_protocol::event::{DeadlineSoon, LeaseKind, TaskCancelled};
 use callboard_protocol::methods::Verb;
 use callboard_protocol::methods::message::Stale;
+use callboard_protocol::methods::session::Opened;
 use callboard_protocol::methods::task::{Extend, Get, One, Status};
 use callboard_protocol::revision::{TaskId, Token};
 use callboard_protocol::{ErrorKind, Json, TtlMs};
@@ -32,6 +34,8 @@ pub struct Lease {
     pub token: Token,
     pub lease_ms: TtlMs,
     pub checkpoint: CheckpointFile,
+    /// The session as it was when the claim was last known to count.
+    pub opened: Arc<Opened>,
 }
 
 /// Why a call under the claim has no answer.
@@ -65,7 +69,7 @@ impl Lease {
                     News::Extend => true,
                     News::None => false,
                 },
-                _ = looks.tick() => Instant::now() >= due || self.checkpoint.news().is_some(),
+                _ = looks.tick() => Instant::now() >= due || self.is_elsewhere() || self.checkpoint.news().is_some(),
             };
             if !is_due {
                 continue;
@@ -84,6 +88,11 @@ impl Lease {
                 }
             }
         }
+    }
+
+    /// Whether the connection was made anew since: the claim may not have outlived that.
+    fn is_elsewhere(&self) -> bool {
+        !Arc::ptr_eq(&self.opened, &self.client.opened())
     }
 
     fn gone(&self) -> News {
@@ -125,6 +134,7 @@ impl Lease {
     /// Extends the claim, with the checkpoint if there is a new one; if it is refused, then without.
     async fn extend(&mut self) -> Result<One, Refused> {
         let news = self.checkpoint.news();
+        self.opened = self.client.opened();
         let checkpoint = news.as_deref().and_then(|text| Json::parse(text).ok());
         let mut extend = Extend {
             token: self.token,

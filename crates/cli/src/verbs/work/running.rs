@@ -79,11 +79,13 @@ impl Running {
     /// # Errors
     /// When the system does not say how it ended.
     pub async fn wait(&mut self) -> io::Result<ExitStatus> {
-        self.child.wait().await
+        let status = self.child.wait().await?;
+        self.group.let_go();
+        Ok(status)
     }
 
-    /// Ends it, and what it started.
-    pub async fn end(&mut self) {
+    /// Ends it, and what it started: asks first, and after a while does not ask.
+    pub async fn end(mut self) {
         self.group.ask_to_end(&mut self.child);
         let gone = async {
             // Nothing else is left to do with one that the system says nothing about.
@@ -93,10 +95,8 @@ impl Running {
                 sleep(LOOK_PERIOD).await;
             }
         };
-        if timeout(TERM_GRACE, gone).await.is_err() {
-            self.group.kill();
-            let _ = self.child.wait().await;
-        }
+        // What is left then ends with the group's value, and the program is reaped by the runtime.
+        let _ = timeout(TERM_GRACE, gone).await;
     }
 
     /// What it wrote, once it has ended.

@@ -1,6 +1,7 @@
 //! A process group: a program and what it started, to be ended together.
 //!
-//! Invariant: what a terminal interrupts is not in it, so that the worker alone decides when its programs end.
+//! Invariant: what a terminal interrupts is not in it, so that the worker alone decides when its programs end. Unless it is let
+//! go, it ends with its value.
 
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::process::{Child, Command};
@@ -27,9 +28,9 @@ impl Group {
         self.signal(Signal::TERM);
     }
 
-    /// Ends all of it.
-    pub fn kill(&self) {
-        self.signal(Signal::KILL);
+    /// Lets what is left of it go on.
+    pub fn let_go(&mut self) {
+        self.leader = None;
     }
 
     /// Whether anything of it is left.
@@ -42,5 +43,11 @@ impl Group {
             // A group that ended meanwhile has nothing to be told.
             let _ = kill_process_group(leader, signal);
         }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
     }
 }
