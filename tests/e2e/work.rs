@@ -273,6 +273,19 @@ fn a_daemon_that_starts_anew_finds_its_workers_at_work() {
 }
 
 #[test]
+fn a_claim_that_its_daemon_has_forgotten_ends_the_program() {
+    let home = Home::in_memory();
+    let daemon = home.start();
+    create(&mut home.connect_as("ada"), json!({"title": "a"}));
+    let mut worker = Worker::start(&home, &["--once"], UNTIL_LET_GO);
+    wait_until_started(&home);
+    let _daemon = home.stop_and_start(daemon);
+    assert_eq!(worker.report()["outcome"], "lost");
+    assert_eq!(worker.exit_code(), Some(1));
+    assert!(started(&home).exists(), "nobody let the program go");
+}
+
+#[test]
 fn a_program_that_can_not_be_run_costs_no_attempt() {
     let home = Home::in_memory();
     let _daemon = home.start();

@@ -110,3 +110,44 @@ impl fmt::Display for Report {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use callboard_protocol::Revision;
+
+    use super::*;
+
+    fn report(outcome: Outcome, status: Option<Status>, error: Option<&str>) -> String {
+        let report = Report {
+            id: Revision(7),
+            title: "build\nit".to_owned(),
+            attempt: 2,
+            outcome,
+            status,
+            exit_code: None,
+            error: error.map(str::to_owned),
+            took_ms: 3_000,
+            not_run: None,
+        };
+        report.to_string()
+    }
+
+    #[test]
+    fn people_read_one_line_with_the_last_word_of_the_program() {
+        let said = "exit code 1: warning\nout of luck";
+        for (line, expected) in [
+            (report(Outcome::Completed, Some(Status::Completed), None), "completed after 3s"),
+            (
+                report(Outcome::Completed, Some(Status::PendingReview), None),
+                "completed after 3s, now pending_review",
+            ),
+            (
+                report(Outcome::Failed, Some(Status::Delayed), Some(said)),
+                "failed after 3s, now delayed: out of luck",
+            ),
+            (report(Outcome::Lost, None, Some("it was cancelled")), "LOST after 3s: it was cancelled"),
+        ] {
+            assert_eq!(line, format!("task 7 (build\\nit), attempt 2: {expected}"));
+        }
+    }
+}
