@@ -1,14 +1,16 @@
 //! `callboard work`: what becomes of tasks whose programs succeed, fail, go on for long, or lose their worker.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr, ChildStdout};
+use std::process::Child;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, Home, Raw, callboard, wait_for};
+use crate::harness::{Daemon, Home, PATIENCE, Raw, callboard, wait_for};
 
 /// Runs until the test lets it go, or has ended: the file is in the test's folder.
 const UNTIL_LET_GO: &str = r#"touch "$1/started"; while [ -e "$1/started" ]; do sleep 0.02; done"#;
@@ -16,8 +18,8 @@ const UNTIL_LET_GO: &str = r#"touch "$1/started"; while [ -e "$1/started" ]; do 
 /// A worker of the agent bob, and what it says.
 struct Worker {
     process: Daemon,
-    stdout: BufReader<ChildStdout>,
-    stderr: BufReader<ChildStderr>,
+    stdout: Receiver<String>,
+    stderr: Receiver<String>,
 }
 
 impl Worker {
@@ -26,32 +28,38 @@ impl Worker {
         let mut command = home.command(["--json", "--agent", "bob", "--namespace", "default", "work"]);
         command.args(options).args(["--", "sh", "-c", script, "sh"]).arg(home.folder()).arg(callboard());
         let mut child: Child = command.spawn().expect("it starts");
-        let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
-        let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+        let stdout = lines(child.stdout.take().expect("a pipe"));
+        let stderr = lines(child.stderr.take().expect("a pipe"));
         Self { process: child.into(), stdout, stderr }
     }
 
     /// What it says about the next task that has ended.
     #[track_caller]
-    fn report(&mut self) -> Value {
-        let mut line = String::new();
-        self.stdout.read_line(&mut line).expect("a line");
+    fn report(&self) -> Value {
+        let line = self.stdout.recv_timeout(PATIENCE).expect("a report");
         serde_json::from_str(&line).unwrap_or_else(|_| panic!("no report: {line:?}"))
     }
 
     /// Reads on until it told a person this.
     #[track_caller]
-    fn told(&mut self, what: &str) {
-        let mut lines = String::new();
-        while !lines.contains(what) {
-            assert!(self.stderr.read_line(&mut lines).expect("a line") > 0, "not told {what}: {lines}");
-        }
+    fn told(&self, what: &str) {
+        while !self.stderr.recv_timeout(PATIENCE).expect(what).contains(what) {}
     }
 
     #[track_caller]
     fn exit_code(self) -> Option<i32> {
         self.process.wait().code()
     }
+}
+
+/// What comes out of a pipe, line by line, so that nobody has to wait for ever.
+fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        // The test may have seen enough before the end.
+        BufReader::new(pipe).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+    });
+    receiver
 }
 
 fn started(home: &Home) -> PathBuf {
@@ -91,7 +99,7 @@ fn the_exit_code_of_the_program_decides_what_becomes_of_its_task() {
         again) echo "out of luck" >&2; exit 3 ;;
         later) exit 75 ;;
     esac"#;
-    let mut worker = Worker::start(&home, &["--max", "5"], script);
+    let worker = Worker::start(&home, &["--max", "5"], script);
     let reports = titles.map(|_| worker.report());
     let outcomes =
         reports.map(|report| format!("{} {} {}", report["outcome"], report["status"], report["exit_code"]));
@@ -121,7 +129,7 @@ fn a_result_that_is_too_long_fails_the_task_with_a_way_out() {
     let _daemon = home.start();
     let mut ada = home.connect_as("ada");
     let id = create(&mut ada, json!({"title": "long"}));
-    let mut worker = Worker::start(&home, &["--once"], "head -c 2000 /dev/zero | tr '\\0' x");
+    let worker = Worker::start(&home, &["--once"], "head -c 2000 /dev/zero | tr '\\0' x");
     assert_eq!(worker.report()["outcome"], "failed");
     let error = task(&mut ada, &id)["error"].to_string();
     assert!(error.contains("more than 1000 bytes") && error.contains("write it to a file"), "{error}");
@@ -140,7 +148,7 @@ fn what_a_killed_worker_had_come_to_goes_to_the_next_one() {
         (told["checkpoint"] == json!({"line": 7})).then_some(())
     });
     worker.process.kill();
-    let mut next = Worker::start(&home, &["--once"], r#"cat "$CALLBOARD_TASK_CHECKPOINT""#);
+    let next = Worker::start(&home, &["--once"], r#"cat "$CALLBOARD_TASK_CHECKPOINT""#);
     let report = next.report();
     assert_eq!((&report["outcome"], &report["attempt"]), (&json!("completed"), &json!(2)));
     assert_eq!(task(&mut ada, &id)["result"], json!({"line": 7}));
@@ -156,7 +164,7 @@ fn a_failed_attempt_leaves_its_checkpoint_to_the_next_one() {
     let id = create(&mut ada, json!({"title": "long", "backoff_ms": 0}));
     let script = r#"[ -e "$CALLBOARD_TASK_CHECKPOINT" ] && exec cat "$CALLBOARD_TASK_CHECKPOINT"
         echo 7 >"$CALLBOARD_TASK_CHECKPOINT"; exit 1"#;
-    let mut worker = Worker::start(&home, &["--max", "2"], script);
+    let worker = Worker::start(&home, &["--max", "2"], script);
     assert_eq!(
         [worker.report(), worker.report()].map(|report| report["outcome"].clone()),
         ["failed", "completed"]
@@ -171,7 +179,7 @@ fn a_cancelled_task_ends_its_program() {
     let mut ada = home.connect_as("ada");
     let id = create(&mut ada, json!({"title": "long"}));
     let script = format!(r#"trap 'touch "$1/terminated"; exit 0' TERM; {UNTIL_LET_GO}"#);
-    let mut worker = Worker::start(&home, &["--once"], &script);
+    let worker = Worker::start(&home, &["--once"], &script);
     wait_until_started(&home);
     ada.call("task.cancel", json!({"id": id}));
     let report = worker.report();
@@ -187,12 +195,12 @@ fn a_claim_is_kept_for_as_long_as_its_program_runs() {
     let _daemon = home.start();
     let mut ada = home.connect_as("ada");
     let id = create(&mut ada, json!({"title": "long"}));
-    let mut worker = Worker::start(&home, &["--once", "--lease", "2s"], UNTIL_LET_GO);
+    let worker = Worker::start(&home, &["--once", "--lease", "3s"], UNTIL_LET_GO);
     wait_until_started(&home);
     let first = task(&mut ada, &id)["expires_at"].as_u64().expect("a lease");
     wait_for("a lease that goes on beyond its length", || {
         let now = task(&mut ada, &id)["expires_at"].as_u64().expect("a lease");
-        (now > first + 2000).then_some(())
+        (now > first + 3000).then_some(())
     });
     let_go(&home);
     let report = worker.report();
@@ -210,7 +218,7 @@ fn jobs_run_side_by_side() {
     let script = r#"touch "$1/here-$CALLBOARD_TASK_TITLE"
         until [ -e "$1/here-a" ] && [ -e "$1/here-b" ] && [ -e "$1/here-c" ]; do sleep 0.02; done"#;
     let options = ["--jobs", "3", "--max", "3", "--role", "tester"];
-    let mut worker = Worker::start(&home, &options, script);
+    let worker = Worker::start(&home, &options, script);
     for _ in 0..3 {
         assert_eq!(worker.report()["outcome"], "completed");
     }
@@ -224,7 +232,7 @@ fn the_first_signal_lets_the_program_finish() {
     let _daemon = home.start();
     let mut ada = home.connect_as("ada");
     let [running, waiting] = ["a", "b"].map(|title| create(&mut ada, json!({"title": title})));
-    let mut worker = Worker::start(&home, &[], UNTIL_LET_GO);
+    let worker = Worker::start(&home, &[], UNTIL_LET_GO);
     wait_until_started(&home);
     worker.process.signal(Signal::TERM);
     worker.told("stopping when the running tasks (1) have ended");
@@ -241,7 +249,7 @@ fn the_second_signal_gives_the_task_back() {
     let _daemon = home.start();
     let mut ada = home.connect_as("ada");
     let id = create(&mut ada, json!({"title": "a"}));
-    let mut worker = Worker::start(&home, &[], UNTIL_LET_GO);
+    let worker = Worker::start(&home, &[], UNTIL_LET_GO);
     wait_until_started(&home);
     worker.process.signal(Signal::INT);
     worker.told("stopping when the running tasks (1) have ended");
@@ -258,7 +266,7 @@ fn a_daemon_that_starts_anew_finds_its_workers_at_work() {
     let daemon = home.start();
     let mut ada = home.connect_as("ada");
     create(&mut ada, json!({"title": "a"}));
-    let mut worker = Worker::start(&home, &["--jobs", "2", "--max", "2", "--role", "tester"], UNTIL_LET_GO);
+    let worker = Worker::start(&home, &["--jobs", "2", "--max", "2", "--role", "tester"], UNTIL_LET_GO);
     wait_until_started(&home);
     let _daemon = home.stop_and_start(daemon);
     let_go(&home);
@@ -277,7 +285,7 @@ fn a_claim_that_its_daemon_has_forgotten_ends_the_program() {
     let home = Home::in_memory();
     let daemon = home.start();
     create(&mut home.connect_as("ada"), json!({"title": "a"}));
-    let mut worker = Worker::start(&home, &["--once"], UNTIL_LET_GO);
+    let worker = Worker::start(&home, &["--once"], UNTIL_LET_GO);
     wait_until_started(&home);
     let _daemon = home.stop_and_start(daemon);
     assert_eq!(worker.report()["outcome"], "lost");
@@ -306,7 +314,7 @@ fn a_worker_that_nothing_comes_for_says_so() {
     let worker = Worker::start(&home, &["--idle-exit", "50ms"], "true");
     assert_eq!(worker.exit_code(), Some(3));
     create(&mut home.connect_as("ada"), json!({"title": "a"}));
-    let mut worker = Worker::start(&home, &["--idle-exit", "50ms"], "true");
+    let worker = Worker::start(&home, &["--idle-exit", "50ms"], "true");
     assert_eq!(worker.report()["outcome"], "completed");
     assert_eq!(worker.exit_code(), Some(0));
 }
