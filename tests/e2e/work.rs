@@ -26,7 +26,12 @@ impl Worker {
     /// Starts it with these options on `script`, which finds the test's folder in `$1` and the binary in `$2`.
     fn start(home: &Home, options: &[&str], script: &str) -> Self {
         let mut command = home.command(["--json", "--agent", "bob", "--namespace", "default", "work"]);
-        command.args(options).args(["--", "sh", "-c", script, "sh"]).arg(home.folder()).arg(callboard());
+        command
+            .env("TMPDIR", home.folder())
+            .args(options)
+            .args(["--", "sh", "-c", script, "sh"])
+            .arg(home.folder())
+            .arg(callboard());
         let mut child: Child = command.spawn().expect("it starts");
         let stdout = lines(child.stdout.take().expect("a pipe"));
         let stderr = lines(child.stderr.take().expect("a pipe"));
