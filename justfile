@@ -28,9 +28,9 @@ histories seconds="60":
 demo:
     cargo run --release -- demo
 
-# Measure the real daemon through its socket
-bench:
-    cargo bench -p e2e
+# Measure the real daemon through its socket, all of it (six minutes) or the parts named
+bench *parts:
+    cargo bench -p e2e -- {{parts}}
 
 # Look for bytes that break a reader: frames, envelope, params, board, lock_names, snapshot or journal
 fuzz target seconds="600":

@@ -3,14 +3,16 @@
 use std::time::{Duration, Instant};
 
 use crate::peers::Peer;
-use crate::rig::{Raw, Rig, frame, percentile};
+use crate::report::{self, number, percentile};
+use crate::rig::{DEFAULT_DURABILITY, Raw, Rig, frame};
 
 const GROUPS: usize = 200;
 const PER_GROUP: usize = 50;
 
 /// Prints one line.
-pub fn run(rig: &Rig) {
-    let peer = Peer::Relay.start(rig);
+pub fn run() {
+    let rig = Rig::start(DEFAULT_DURABILITY);
+    let peer = Peer::Relay.start(&rig);
     let (mut sender, mut recipient) = (rig.connect(), rig.connect());
     sender.call("session.open", r#"{"agent":"bench-sender"}"#);
     recipient.call("session.open", r#"{"agent":"bench-recipient"}"#);
@@ -35,14 +37,15 @@ pub fn run(rig: &Rig) {
     }
     let (p50, p99) = (percentile(&mut ours, 0.5), percentile(&mut ours, 0.99));
     let (relay_p50, relay_p99) = (percentile(&mut theirs, 0.5), percentile(&mut theirs, 0.99));
-    println!(
-        "message.send to push at the recipient, 100 bytes   p50 us   p99 us   relay p50  relay p99   p50 ratio"
+    report::heading(
+        "Delivery: message.send to the push at the recipient, 100 bytes, microseconds",
+        DEFAULT_DURABILITY,
+        Peer::Relay.describe(),
+        &["p50", "p99", "relay p50", "relay p99", "p50 ratio"],
     );
-    println!(
-        "  {:<46} {p50:>8.1} {p99:>8.1} {relay_p50:>10.1} {relay_p99:>10.1} {:>11.2}\n",
-        "one sender, one recipient",
-        p50 / relay_p50
-    );
+    let columns = [p50, p99, relay_p50, relay_p99].map(|time| number(time, 1));
+    report::line("one sender, one recipient", &[columns.as_slice(), &[number(p50 / relay_p50, 2)]].concat());
+    report::end();
 }
 
 /// One message; the ack and both answers are outside of the time.

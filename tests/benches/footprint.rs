@@ -2,32 +2,31 @@
 
 use std::time::Duration;
 
-use crate::rig::{Raw, Rig};
+use crate::report::{self, number};
+use crate::rig::{DEFAULT_DURABILITY, Raw, Rig};
 
 const CONNECTIONS: usize = 1000;
 const KEYS: usize = 100_000;
 const IDLE: Duration = Duration::from_secs(10);
 
 /// Prints a line for each figure.
-pub fn run(rig: &Rig) {
-    let fresh = Rig::start("snapshot");
-    println!("footprint");
-    println!(
-        "  {:<46} {:>10.1} ms",
-        "start to first answer, empty board",
-        fresh.start_time.as_secs_f64() * 1e3
-    );
-    println!(
-        "  {:<46} {:>10} KiB",
-        "resident memory, empty board, after one answer",
-        resident_kib(fresh.pid())
-    );
-    let before = wake_ups(fresh.pid());
+pub fn run() {
+    let rig = Rig::start(DEFAULT_DURABILITY);
+    report::heading("Footprint", DEFAULT_DURABILITY, "none", &["", "unit"]);
+    let start_ms = number(rig.start_time.as_secs_f64() * 1e3, 1);
+    report::line("start to first answer, empty board", &[start_ms.as_str(), "ms"]);
+    print("resident memory, empty board, after one answer", resident_kib(rig.pid()), "KiB");
+    let before = wake_ups(rig.pid());
     std::thread::sleep(IDLE);
-    println!("  {:<46} {:>10}", "wake-ups of an idle daemon in 10 s", wake_ups(fresh.pid()) - before);
-    println!("  {:<46} {:>10} bytes", "each of 1,000 idle connections", per_connection(&fresh));
-    println!("  {:<46} {:>10} bytes", "each of 100,000 keys with a 20-byte value and a TTL", per_key(&fresh));
-    println!("  {:<46} {:>10} KiB", "release binary", binary_kib(rig.pid()));
+    print("wake-ups of an idle daemon in 10 s", wake_ups(rig.pid()) - before, "");
+    print("each of 1,000 idle connections", per_connection(&rig), "bytes");
+    print("each of 100,000 keys with a 20-byte value and a TTL", per_key(&rig), "bytes");
+    print("release binary", binary_kib(rig.pid()), "KiB");
+    report::end();
+}
+
+fn print(label: &str, value: i64, unit: &str) {
+    report::line(label, &[value.to_string().as_str(), unit]);
 }
 
 fn per_connection(rig: &Rig) -> i64 {
@@ -65,13 +64,13 @@ fn per_key(rig: &Rig) -> i64 {
 }
 
 /// A number in a file below `/proc`.
-fn number(text: &str, label: &str) -> i64 {
+fn labelled(text: &str, label: &str) -> i64 {
     let line = text.lines().find_map(|line| line.strip_prefix(label)).unwrap_or_default();
     line.trim().trim_end_matches(" kB").parse().unwrap_or_default()
 }
 
 fn resident_kib(pid: u32) -> i64 {
-    number(&std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap(), "VmRSS:")
+    labelled(&std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap(), "VmRSS:")
 }
 
 /// How often any thread of a process went to sleep by itself: once for each time that it had been woken.
@@ -79,10 +78,11 @@ fn wake_ups(pid: u32) -> i64 {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     threads
         .filter_map(|thread| std::fs::read_to_string(thread.unwrap().path().join("status")).ok())
-        .map(|status| number(&status, "voluntary_ctxt_switches:"))
+        .map(|status| labelled(&status, "voluntary_ctxt_switches:"))
         .sum()
 }
 
-fn binary_kib(pid: u32) -> u64 {
-    std::fs::metadata(format!("/proc/{pid}/exe")).map_or(0, |file| file.len() / 1024)
+fn binary_kib(pid: u32) -> i64 {
+    let bytes = std::fs::metadata(format!("/proc/{pid}/exe")).map_or(0, |file| file.len());
+    i64::try_from(bytes / 1024).unwrap()
 }

@@ -3,18 +3,23 @@
 use std::time::{Duration, Instant};
 
 use crate::peers::Peer;
-use crate::rig::{Raw, Rig, frame, percentile};
+use crate::report::{self, number, percentile};
+use crate::rig::{DEFAULT_DURABILITY, Raw, Rig, frame};
 
 const GROUPS: usize = 400;
 const PER_GROUP: usize = 50;
 
 /// Prints a line for each method.
-pub fn run(rig: &Rig) {
-    let peer = Peer::Echo.start(rig);
+pub fn run() {
+    let rig = Rig::start(DEFAULT_DURABILITY);
+    let peer = Peer::Echo.start(&rig);
     let (mut daemon, mut echo) = (rig.connect(), peer.connect());
     let value = "v".repeat(100);
-    println!(
-        "round trip, one client, 100-byte value        p50 us   p99 us   echo p50   echo p99   p50 ratio"
+    report::heading(
+        "Round trip: one client, 100-byte value, microseconds",
+        DEFAULT_DURABILITY,
+        Peer::Echo.describe(),
+        &["p50", "p99", "echo p50", "echo p99", "p50 ratio"],
     );
     for (method, params) in [
         ("kv.set", format!(r#"{{"key":"bench/latency","value":"{value}"}}"#)),
@@ -27,21 +32,20 @@ pub fn run(rig: &Rig) {
         let probe = frame(&vec![b' '; (request.len() - 4 + reply_bytes) / 2]);
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..GROUPS {
-            round_trips(&mut daemon, &request, &mut ours);
-            round_trips(&mut echo, &probe, &mut theirs);
+            round_trips(&mut daemon, &request, PER_GROUP, &mut ours);
+            round_trips(&mut echo, &probe, PER_GROUP, &mut theirs);
         }
         let (p50, p99) = (percentile(&mut ours, 0.5), percentile(&mut ours, 0.99));
         let (echo_p50, echo_p99) = (percentile(&mut theirs, 0.5), percentile(&mut theirs, 0.99));
-        println!(
-            "  {method:<42} {p50:>8.1} {p99:>8.1} {echo_p50:>10.1} {echo_p99:>10.1} {:>11.2}",
-            p50 / echo_p50
-        );
+        let columns = [p50, p99, echo_p50, echo_p99].map(|time| number(time, 1));
+        report::line(method, &[columns.as_slice(), &[number(p50 / echo_p50, 2)]].concat());
     }
-    println!();
+    report::end();
 }
 
-fn round_trips(raw: &mut Raw, request: &[u8], times: &mut Vec<Duration>) {
-    for _ in 0..PER_GROUP {
+/// Sends a request and waits for its answer, `count` times.
+pub fn round_trips(raw: &mut Raw, request: &[u8], count: usize, times: &mut Vec<Duration>) {
+    for _ in 0..count {
         let start = Instant::now();
         raw.send(request);
         raw.skip(1);

@@ -33,6 +33,19 @@ impl Peer {
         }
     }
 
+    /// What it was asked to do, for people.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Echo => {
+                "echo: tokio, two worker threads; sends back what it reads, understands and keeps nothing"
+            }
+            Self::Relay => {
+                "relay: tokio, two worker threads; sends to a second connection what it reads from a first one, and 64 \
+                 bytes back; understands and keeps nothing"
+            }
+        }
+    }
+
     /// Starts it as a process of its own.
     pub fn start(self, rig: &Rig) -> Running {
         let socket = rig.peer_socket(self.flag());

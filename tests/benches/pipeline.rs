@@ -4,56 +4,49 @@ use std::io::Write as _;
 use std::time::Instant;
 
 use crate::peers::Peer;
-use crate::rig::{Raw, Rig};
+use crate::report::{self, median, number};
+use crate::rig::{DEFAULT_DURABILITY, Raw, Rig};
 
 const REQUESTS: usize = 200_000;
 const ROUNDS: usize = 5;
 
 /// Prints a line for each method: one connection, the writer a thread of its own.
-pub fn run(rig: &Rig) {
-    let peer = Peer::Echo.start(rig);
-    println!(
-        "pipelined, one connection, {REQUESTS} requests      median/s       best/s   echo of the requests/s"
+pub fn run() {
+    let rig = Rig::start(DEFAULT_DURABILITY);
+    let peer = Peer::Echo.start(&rig);
+    report::heading(
+        &format!("Pipelined: one connection, {REQUESTS} requests, median of {ROUNDS} rounds, a second"),
+        DEFAULT_DURABILITY,
+        Peer::Echo.describe(),
+        &["callboard", "echo", "ratio"],
     );
     for (method, params) in [
-        ("server.ping", "{}".to_owned()),
-        ("kv.get", r#"{"key":"bench/pipeline"}"#.to_owned()),
-        ("kv.set", r#"{"key":"bench/pipeline","value":{"status":"working","progress":65}}"#.to_owned()),
+        ("server.ping", "{}"),
+        ("kv.get", r#"{"key":"bench/pipeline"}"#),
+        ("kv.set", r#"{"key":"bench/pipeline","value":{"status":"working","progress":65}}"#),
     ] {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            ours.push(rate(&mut rig.connect(), method, &params));
-            theirs.push(rate(&mut peer.connect(), method, &params));
+            ours.push(rate(&mut rig.connect(), REQUESTS, method, params));
+            theirs.push(rate(&mut peer.connect(), REQUESTS, method, params));
         }
-        ours.sort_unstable();
-        theirs.sort_unstable();
-        println!(
-            "  {method:<42} {:>12} {:>12} {:>12}",
-            ours[ROUNDS / 2],
-            ours[ROUNDS - 1],
-            theirs[ROUNDS / 2]
-        );
+        let (ours, theirs) = (median(ours), median(theirs));
+        report::line(method, &[number(ours, 0), number(theirs, 0), number(ours / theirs, 2)]);
     }
-    println!();
+    report::end();
 }
 
-fn rate(raw: &mut Raw, method: &str, params: &str) -> u64 {
+/// How many requests a second are answered when nobody waits for an answer before the next one.
+pub fn rate(raw: &mut Raw, count: usize, method: &str, params: &str) -> f64 {
     let mut bytes = Vec::new();
-    for _ in 0..REQUESTS {
+    for _ in 0..count {
         bytes.extend_from_slice(&raw.frame(method, params));
     }
     let mut writer = raw.writer();
     let start = Instant::now();
     let sender = std::thread::spawn(move || writer.write_all(&bytes).unwrap());
-    raw.skip(REQUESTS);
+    raw.skip(count);
     let elapsed = start.elapsed();
     sender.join().unwrap();
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "a rate"
-    )]
-    let rate = (REQUESTS as f64 / elapsed.as_secs_f64()) as u64;
-    rate
+    report::rate(count, elapsed)
 }

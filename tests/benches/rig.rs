@@ -1,16 +1,21 @@
-//! The machine under the measurements: a daemon and its peers as processes, raw connections, percentiles.
+//! The machine under the measurements: a daemon and its peers as processes, raw connections.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
+
+/// What a daemon does when nobody asks for anything else.
+pub const DEFAULT_DURABILITY: &str = "journal";
 
 /// A daemon in a home of its own; it ends with the rig.
 pub struct Rig {
     home: tempfile::TempDir,
     daemon: Child,
-    durability: &'static str,
+    /// What survives it.
+    pub durability: &'static str,
     /// How long it took from the start of the process to its first answer.
     pub start_time: Duration,
 }
@@ -18,23 +23,26 @@ pub struct Rig {
 impl Rig {
     /// Builds the release binary and starts a daemon.
     pub fn start(durability: &'static str) -> Self {
-        let binary = release_binary();
         let home = tempfile::Builder::new().prefix("cb").tempdir().unwrap();
         let start = Instant::now();
-        let daemon = Command::new(&binary)
-            .arg("daemon")
-            .env("CALLBOARD_HOME", home.path())
-            .env("CALLBOARD_DURABILITY", durability)
-            .env("CALLBOARD_LOG", "error")
-            .env_remove("CALLBOARD_SOCKET")
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
+        let daemon = spawn(home.path(), durability);
         let mut rig = Self { home, daemon, durability, start_time: Duration::ZERO };
-        let mut first = rig.connect();
-        first.call("server.ping", "{}");
-        rig.start_time = start.elapsed();
+        rig.wait_for_answer(start);
         rig
+    }
+
+    /// Stops the daemon as a person would, and starts another one in the same home.
+    pub fn restart(&mut self) {
+        self.connect().call("server.shutdown", "{}");
+        assert!(self.daemon.wait().unwrap().success(), "the daemon did not stop cleanly");
+        let start = Instant::now();
+        self.daemon = spawn(self.home.path(), self.durability);
+        self.wait_for_answer(start);
+    }
+
+    fn wait_for_answer(&mut self, start: Instant) {
+        self.connect().call("server.ping", "{}");
+        self.start_time = start.elapsed();
     }
 
     /// The daemon's process id.
@@ -47,6 +55,11 @@ impl Rig {
         self.home.path().join("callboard.sock")
     }
 
+    /// Where its snapshots and its journal are.
+    pub fn store(&self) -> PathBuf {
+        self.home.path().join("store")
+    }
+
     /// A path for a peer's socket.
     pub fn peer_socket(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
@@ -55,19 +68,6 @@ impl Rig {
     /// A raw connection to the daemon.
     pub fn connect(&self) -> Raw {
         Raw::connect(&self.socket())
-    }
-
-    /// What was measured on what.
-    pub fn describe(&self) -> String {
-        let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown");
-        let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-        format!(
-            "machine: {cores} cores,{}\ncallboard {}, durability {}, release build; peers: this program, tokio, release build\n",
-            cpu.trim_start_matches(['\t', ':']),
-            env!("CARGO_PKG_VERSION"),
-            self.durability
-        )
     }
 }
 
@@ -83,20 +83,40 @@ pub fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-fn release_binary() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--release", "-p", "callboard"])
-        .current_dir(root)
-        .status();
-    assert!(built.unwrap().success(), "the release binary does not build");
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    target.join("release/callboard")
+fn spawn(home: &Path, durability: &str) -> Child {
+    Command::new(release_binary())
+        .arg("daemon")
+        .env("CALLBOARD_HOME", home)
+        .env("CALLBOARD_DURABILITY", durability)
+        .env("CALLBOARD_LOG", "error")
+        .env_remove("CALLBOARD_SOCKET")
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap()
 }
+
+/// The release binary, which is built when it is asked for first.
+pub fn release_binary() -> &'static Path {
+    static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--release", "-p", "callboard"])
+            .current_dir(root)
+            .status();
+        assert!(built.unwrap().success(), "the release binary does not build");
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        target.join("release/callboard")
+    });
+    &BINARY
+}
+
+/// What a connection reads at once, in bytes.
+const READ_BYTES: usize = 64 << 10;
 
 /// A blocking connection that counts its frames' lengths.
 pub struct Raw {
     stream: UnixStream,
+    scratch: Box<[u8]>,
     input: Vec<u8>,
     taken: usize,
     id: u64,
@@ -108,7 +128,10 @@ impl Raw {
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
             match UnixStream::connect(socket) {
-                Ok(stream) => return Self { stream, input: Vec::new(), taken: 0, id: 0 },
+                Ok(stream) => {
+                    let scratch = vec![0; READ_BYTES].into_boxed_slice();
+                    return Self { stream, scratch, input: Vec::new(), taken: 0, id: 0 };
+                }
                 Err(error) if Instant::now() > deadline => panic!("{}: {error}", socket.display()),
                 Err(_) => std::thread::sleep(Duration::from_micros(200)),
             }
@@ -163,10 +186,9 @@ impl Raw {
     fn fill(&mut self) {
         self.input.drain(..self.taken);
         self.taken = 0;
-        let mut buffer = [0; 64 << 10];
-        let count = self.stream.read(&mut buffer).unwrap();
+        let count = self.stream.read(&mut self.scratch).unwrap();
         assert!(count > 0, "the other end closed");
-        self.input.extend_from_slice(&buffer[..count]);
+        self.input.extend_from_slice(&self.scratch[..count]);
     }
 
     /// One request and its answer.
@@ -189,17 +211,4 @@ pub fn frame(bytes: &[u8]) -> Vec<u8> {
     let mut frame = u32::try_from(bytes.len()).unwrap().to_be_bytes().to_vec();
     frame.extend_from_slice(bytes);
     frame
-}
-
-/// The time at a share of all, in microseconds.
-pub fn percentile(times: &mut [Duration], share: f64) -> f64 {
-    times.sort_unstable();
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "an index"
-    )]
-    let place = ((times.len() - 1) as f64 * share) as usize;
-    times[place].as_secs_f64() * 1e6
 }
