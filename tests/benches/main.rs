@@ -8,23 +8,26 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark that can't go on says so and stops")]
 
 mod big_board;
+mod claims;
 mod delivery;
 mod durability;
 mod footprint;
 mod latency;
 mod peers;
 mod pipeline;
+mod queues;
 mod report;
 mod rig;
 
 use std::process::ExitCode;
 
 /// What can be measured, in this order.
-const PARTS: [(&str, fn()); 6] = [
+const PARTS: [(&str, fn()); 7] = [
     ("latency", latency::run),
     ("pipeline", pipeline::run),
     ("delivery", delivery::run),
     ("durability", durability::run),
+    ("claims", claims::run),
     ("big_board", big_board::run),
     ("footprint", footprint::run),
 ];
