@@ -244,10 +244,10 @@ impl Board {
 
     fn restore_key(&mut self, now: Now, record: KeyRecord) {
         let KeyRecord { key, value, revision, expires_at, updated_at, updated_by } = record;
-        self.drop_key(&key);
         let due = expires_at.map(|at| now.due_at(at));
-        self.deadlines.change(None, due, Deadline::Key(key.clone()));
-        self.keyspace.insert(key, Entry { value, revision, due, updated_at, updated_by });
+        let entry = Entry { value, revision, due, updated_at, updated_by };
+        let before = self.keyspace.insert(key.clone(), entry);
+        self.deadlines.change(before.and_then(|before| before.due), due, Deadline::Key(key));
     }
 
     fn drop_key(&mut self, key: &Key) {

@@ -3,7 +3,10 @@
 //! Invariant: nothing on the disk is changed before all of it was read and found good; only then is a torn end of the
 //! journal cut off, and kept.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 
 use callboard_broker::Record;
 use callboard_protocol::Namespace;
@@ -13,6 +16,11 @@ use super::{
     Forgiven, Replayed, Revisions, SealedReader, SnapshotLine, Snapshots, StoreError, line, read_journal,
 };
 use crate::files::Volume;
+
+/// How many records are handed from the thread that reads to the one that restores at once.
+const BATCH_RECORDS: usize = 1024;
+/// How many batches may wait to be restored.
+const BATCHES_AHEAD: usize = 4;
 
 /// The store before anything of it was restored.
 #[derive(Debug)]
@@ -41,7 +49,7 @@ impl Opened {
     }
 
     /// Gives every record of the newest snapshot and of the journal after it to `take`, in order: each overwrites its
-    /// whole entity.
+    /// whole entity. A thread of its own reads and understands the files, ahead of `take`.
     ///
     /// # Errors
     /// [`StoreError`], or what `take` says; what was given until then counts for nothing.
@@ -50,13 +58,62 @@ impl Opened {
         forgiven: Forgiven,
         mut take: impl FnMut(&Namespace, Record) -> Result<(), E>,
     ) -> Result<Replayed, E> {
+        let (sender, batches) = sync_channel(BATCHES_AHEAD);
+        thread::scope(|scope| {
+            let reading = scope.spawn(|| self.read(forgiven, sender));
+            for Batch { namespace, records } in batches {
+                records.into_iter().try_for_each(|record| take(&namespace, record))?;
+            }
+            let read = reading.join().unwrap_or_else(|panic| resume_unwind(panic));
+            Ok(read?)
+        })
+    }
+
+    fn read(&mut self, forgiven: Forgiven, sender: SyncSender<Batch>) -> Result<Replayed, StoreError> {
+        let mut batches = Batches { sender, current: None };
         if let Some(mut snapshot) = self.newest.take() {
-            each_record(&mut snapshot, &mut take)?;
+            each_record::<StoreError>(&mut snapshot, &mut |namespace, record| {
+                batches.add(namespace, [record]);
+                Ok(())
+            })?;
         }
         let (first, after) = self.meta.as_ref().map_or((0, 0), |meta| (meta.journal, meta.position));
-        read_journal(self.volume.as_ref(), first, after, forgiven, |namespace, records| {
-            records.into_iter().try_for_each(|record| take(&namespace, record))
-        })
+        let replayed = read_journal(self.volume.as_ref(), first, after, forgiven, |namespace, records| {
+            batches.add(&namespace, records);
+            Ok::<(), StoreError>(())
+        })?;
+        batches.send();
+        Ok(replayed)
+    }
+}
+
+/// Records of one namespace on their way from the thread that reads.
+struct Batch {
+    namespace: Namespace,
+    records: Vec<Record>,
+}
+
+/// Gathers records, so that the threads meet rarely.
+struct Batches {
+    sender: SyncSender<Batch>,
+    current: Option<Batch>,
+}
+
+impl Batches {
+    fn add(&mut self, namespace: &Namespace, records: impl IntoIterator<Item = Record>) {
+        let goes_on = |batch: &Batch| batch.namespace == *namespace && batch.records.len() < BATCH_RECORDS;
+        if !self.current.as_ref().is_some_and(goes_on) {
+            self.send();
+        }
+        let begin = || Batch { namespace: namespace.clone(), records: Vec::with_capacity(BATCH_RECORDS) };
+        self.current.get_or_insert_with(begin).records.extend(records);
+    }
+
+    fn send(&mut self) {
+        if let Some(batch) = self.current.take() {
+            // Nobody listens once a record was refused. That ends the start, so the rest may as well be read.
+            let _ = self.sender.send(batch);
+        }
     }
 }
 
