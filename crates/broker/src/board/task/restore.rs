@@ -19,44 +19,22 @@ use crate::task::{Standing, Task};
 
 impl Board {
     pub(super) fn record_task(&mut self, now: Now, id: TaskId, touched: Touched) {
-        let Some((task, state)) = self.task_records(now, id) else { return };
-        if touched == Touched::All {
-            self.record(Record::Task(Box::new(task)));
+        let Some(task) = self.tasks.find(id) else { return };
+        let what = (touched == Touched::All).then(|| task_record(id, task));
+        let state = self.task_state_record(now, id, task);
+        if let Some(what) = what {
+            self.record(Record::Task(Box::new(what)));
         }
         self.record(Record::TaskState(Box::new(state)));
     }
 
     /// The records of a task.
     pub(crate) fn records_of_task(&self, now: Now, id: TaskId) -> Vec<Record> {
-        let Some((task, state)) = self.task_records(now, id) else {
+        let Some(task) = self.tasks.find(id) else {
             return Vec::new();
         };
-        vec![Record::Task(Box::new(task)), Record::TaskState(Box::new(state))]
-    }
-
-    fn task_records(&self, now: Now, id: TaskId) -> Option<(TaskRecord, TaskStateRecord)> {
-        let task = self.tasks.find(id)?;
-        let record = TaskRecord {
-            id,
-            title: task.title.clone(),
-            description: task.description.clone(),
-            payload: task.payload.clone(),
-            priority: task.priority,
-            tags: task.tags.to_vec(),
-            role: task.role.clone(),
-            depends_on: task.depends_on.to_vec(),
-            parent: task.parent,
-            max_attempts: task.max_attempts,
-            backoff_ms: task.backoff_ms,
-            on_dependency_failure: task.on_dependency_failure,
-            review: task.review,
-            created_by: task.created_by.clone(),
-            created_at: task.created_at,
-            dedupe_key: task.dedupe_key.clone(),
-            result: task.result.clone(),
-            checkpoint: task.checkpoint.clone(),
-        };
-        Some((record, self.task_state_record(now, id, task)))
+        let state = self.task_state_record(now, id, task);
+        vec![Record::Task(Box::new(task_record(id, task))), Record::TaskState(Box::new(state))]
     }
 
     fn task_state_record(&self, now: Now, id: TaskId, task: &Task) -> TaskStateRecord {
@@ -208,5 +186,28 @@ fn restored(now: Now, record: TaskRecord, state: TaskStateRecord, standing: Stan
         comments: state.comments,
         updated_at: state.updated_at,
         ..Task::blocked()
+    }
+}
+
+fn task_record(id: TaskId, task: &Task) -> TaskRecord {
+    TaskRecord {
+        id,
+        title: task.title.clone(),
+        description: task.description.clone(),
+        payload: task.payload.clone(),
+        priority: task.priority,
+        tags: task.tags.to_vec(),
+        role: task.role.clone(),
+        depends_on: task.depends_on.to_vec(),
+        parent: task.parent,
+        max_attempts: task.max_attempts,
+        backoff_ms: task.backoff_ms,
+        on_dependency_failure: task.on_dependency_failure,
+        review: task.review,
+        created_by: task.created_by.clone(),
+        created_at: task.created_at,
+        dedupe_key: task.dedupe_key.clone(),
+        result: task.result.clone(),
+        checkpoint: task.checkpoint.clone(),
     }
 }

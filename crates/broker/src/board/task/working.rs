@@ -81,8 +81,10 @@ impl Board {
         if let Some(result) = &params.result {
             self.check_growth(id, |task| task.result.as_ref(), result)?;
         }
+        let had_result = self.tasks.find(id).is_some_and(|task| task.result.is_some());
+        let touched = if params.result.is_some() || had_result { Touched::All } else { Touched::State };
         self.leases.end(&mut self.deadlines, params.token, Stale::Released);
-        self.change_task(now, id, Touched::All, |task, revision| {
+        self.change_task(now, id, touched, |task, revision| {
             task.standing = if task.review {
                 Standing::PendingReview
             } else {
