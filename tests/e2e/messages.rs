@@ -304,3 +304,24 @@ fn a_slow_subscriber_misses_no_message_and_holds_up_no_sender() {
         ack(&mut bob, &event);
     }
 }
+
+#[test]
+fn one_word_wakes_for_many_messages() {
+    let home = Home::in_memory();
+    let _daemon = home.start();
+    let (mut ada, mut bob) = (home.connect_as("ada"), home.connect_as("bob"));
+    bob.call("message.subscribe", json!({"wake": true}));
+    for number in 0..3 {
+        send(&mut ada, "bob", json!(number));
+    }
+    assert_eq!(bob.event_of("message.waiting")["queued"], 1);
+    assert!(!bob.has_events());
+    assert_eq!(bob.call("message.receive", json!({"max": 9}))["messages"].as_array().unwrap().len(), 3);
+    assert!(!bob.has_events());
+
+    let follow = ["--namespace", "default", "-a", "bob", "inbox", "--follow", "--wake", "--count", "1"];
+    let following = home.begin(follow, "");
+    send(&mut ada, "bob", json!("for whoever looks"));
+    assert_eq!(following.end().text(), "1 waiting");
+    assert_eq!(receive(&mut bob).len(), 1);
+}

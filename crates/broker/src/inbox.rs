@@ -7,6 +7,7 @@
 pub mod queue;
 pub mod stored;
 pub mod takers;
+pub mod wakers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +19,7 @@ use crate::inbox::queue::{Inbox, Overdue, Place};
 use crate::inbox::stored::{Delivery, Standing, Stored};
 pub use crate::inbox::takers::SubscriptionKey;
 use crate::inbox::takers::{TakerId, Takers};
+use crate::inbox::wakers::Wakers;
 use crate::now::Monotonic;
 use crate::record::{DeliveryRecord, MessageRecord};
 use crate::session::{SessionId, SubscriptionId};
@@ -46,6 +48,8 @@ pub struct Inboxes {
     bytes: usize,
     /// Who waits for messages.
     pub takers: Takers,
+    /// Who wants to know that some wait.
+    pub wakers: Wakers,
     /// The questions that `message.request` waits on.
     pub questions: BTreeMap<WaitId, MessageId>,
     /// The first answers to dedupe keys, by sender and key.
@@ -135,6 +139,12 @@ impl Inboxes {
     /// A subscription ended; its leases stay.
     pub fn remove_taker(&mut self, session: SessionId, subscription: SubscriptionId) {
         self.takers.remove(TakerId::Subscription(session, subscription));
+    }
+
+    /// The wakers of an inbox that are to be told of a message; they are told once.
+    pub fn wake(&mut self, agent: &AgentName, id: MessageId) -> Vec<SubscriptionKey> {
+        let stored = self.messages.get(&id);
+        stored.map_or_else(Vec::new, |stored| self.wakers.take_armed(agent, &stored.header))
     }
 
     /// The message that a delivery lease is of.

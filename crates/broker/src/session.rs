@@ -52,6 +52,8 @@ pub enum Subscribed {
     Watch(Watch),
     /// `message.subscribe`; the inboxes know the rest.
     Inbox,
+    /// `message.subscribe` with `wake`; the inboxes know the rest.
+    Wake,
     /// `topic.subscribe`; the topics know the pattern.
     Topic,
     /// `agent.watch`

@@ -154,6 +154,11 @@ events! {
         waiters: usize,
     } "somebody waits for a grant of this agent."
 
+    "message.waiting" MessageWaiting {
+        /// How many messages are queued.
+        queued: usize,
+    } "messages wait to be received. It stands for all that come until the agent receives."
+
     "deadline_soon" DeadlineSoon {
         /// What kind of lease ends.
         what: LeaseKind,

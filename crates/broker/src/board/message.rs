@@ -13,6 +13,7 @@ mod storm;
 mod taking;
 #[cfg(test)]
 mod tests;
+mod waking;
 
 pub(crate) use notice::Notice;
 

@@ -274,6 +274,7 @@ impl Board {
         match subscription.to {
             Subscribed::Watch(watch) => self.watches.remove(&watch.scope, id, number),
             Subscribed::Inbox => self.inboxes.remove_taker(id, number),
+            Subscribed::Wake => self.inboxes.wakers.remove((id, number)),
             Subscribed::Topic => self.topics.remove(id, number),
             Subscribed::Agents => {
                 self.agents.watchers.remove(&(id, number));

@@ -118,7 +118,7 @@ impl Board {
         let walking =
             session.subscriptions.iter().find_map(|(number, subscription)| match &subscription.to {
                 Subscribed::Watch(Watch { walk: Some(_), .. }) => Some(*number),
-                Subscribed::Watch(_) | Subscribed::Inbox | Subscribed::Topic => None,
+                Subscribed::Watch(_) | Subscribed::Inbox | Subscribed::Wake | Subscribed::Topic => None,
                 Subscribed::Agents | Subscribed::Tasks | Subscribed::Tail(_) => None,
             });
         let Some(number) = walking else { return };

@@ -88,6 +88,9 @@ pub struct ReceiveArgs {
     /// With --follow: stop after this many
     #[arg(long, value_name = "COUNT", requires = "follow")]
     count: Option<u64>,
+    /// With --follow: only tell that messages wait, once until somebody receives
+    #[arg(long, requires = "follow", conflicts_with_all = ["no_ack", "lease"])]
+    wake: bool,
     /// Leave it to the reader to ack each receipt in time
     #[arg(long)]
     no_ack: bool,

@@ -179,6 +179,9 @@ pub struct Subscribe {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = LABELS_MAX))]
     pub types: Option<Vec<Label>>,
+    /// Only tell that messages wait, by one `message.waiting` for all that come until the agent receives; default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wake: Option<bool>,
 }
 
 /// The answer to a subscription that has nothing more to say.

@@ -40,6 +40,7 @@ impl Board {
         };
         self.settle_inbox(call.now, &agent);
         let messages = self.take_ready(call.now, &agent, &terms);
+        self.arm_wakers(&agent);
         let wait_ms = params.wait_ms.map_or(0, WaitMs::get);
         if !messages.is_empty() || wait_ms == 0 {
             return Ok(Verdict::Done(Received { messages }));
@@ -92,6 +93,9 @@ impl Board {
     pub(crate) fn message_subscribe(&mut self, call: &Call, params: Subscribe) -> Result<Subscribed, Error> {
         let agent = call.agent()?.clone();
         check_types(params.types.as_deref())?;
+        if params.wake == Some(true) {
+            return self.subscribe_to_wakes(call, params);
+        }
         let credit = params.credit.map_or(Ok(CREDIT_DEFAULT), usize::try_from);
         let credit = credit.ok().filter(|credit| (1..=CREDIT_MAX).contains(credit));
         let credit = credit.ok_or_else(|| {
@@ -145,7 +149,7 @@ impl Board {
             match self.longest_waiting(now, agent, &stored.header) {
                 Some(TakerId::Receive(wait)) => self.serve_receive(now, wait),
                 Some(subscription @ TakerId::Subscription(..)) => self.serve(now, &[subscription]),
-                None => return,
+                None => return self.wake(agent, id),
             }
         }
     }

@@ -1,6 +1,6 @@
 //! `callboard inbox --follow`: messages as they come.
 
-use callboard_protocol::event::Gap;
+use callboard_protocol::event::{Gap, MessageWaiting};
 use callboard_protocol::methods::lock::Bind;
 use callboard_protocol::methods::message::{Message, Subscribe};
 
@@ -19,6 +19,7 @@ pub async fn run(args: ReceiveArgs, context: &Context) -> Result<Exit, Failure> 
     let output = context.output;
     let agent = context.acting_agent(what)?;
     let params = Subscribe {
+        wake: args.wake.then_some(true),
         lease_ms: args.lease,
         // One that reads and acks elsewhere may do so after this program has ended.
         bind: args.no_ack.then_some(Bind::Agent),
@@ -36,14 +37,19 @@ pub async fn run(args: ReceiveArgs, context: &Context) -> Result<Exit, Failure> 
                 } else if let Some(gap) = event.as_kind::<Gap>() {
                     note_gap(output, &gap);
                 }
-                let Some(message) = event.as_kind::<Message>() else {
+                if let Some(message) = event.as_kind::<Message>() {
+                    if !output.is_json() {
+                        print::message(output, &message, args.no_ack)?;
+                    }
+                    if !args.no_ack {
+                        settle(session, message.receipt.into_iter().collect()).await?;
+                    }
+                } else if let Some(MessageWaiting { queued }) = event.as_kind() {
+                    if !output.is_json() {
+                        output.line(format_args!("{queued} waiting"))?;
+                    }
+                } else {
                     continue;
-                };
-                if !output.is_json() {
-                    print::message(output, &message, args.no_ack)?;
-                }
-                if !args.no_ack {
-                    settle(session, message.receipt.into_iter().collect()).await?;
                 }
                 missing = missing.map(|missing| missing - 1);
             }
