@@ -10,6 +10,7 @@ mod harness;
 
 #[cfg(unix)]
 mod activation;
+mod agent_verbs;
 #[cfg(unix)]
 mod cookbook;
 #[cfg(unix)]

@@ -1,11 +1,14 @@
 //! A number or a string, as in `progress` and an agent's `task`: kept as it came.
 
+use std::str::FromStr;
+
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::{Serialize, Serializer};
 
 use crate::json::Json;
 use crate::limits::TEXT_BYTES_MAX;
+use crate::{Error, ErrorKind};
 
 /// One JSON number or string.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +29,22 @@ impl Scalar {
     #[must_use]
     pub fn as_json(&self) -> &Json {
         &self.0
+    }
+}
+
+/// As a person types it: a number where it is one, else a string.
+impl FromStr for Scalar {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let number = Json::parse(text).ok().filter(|json| !json.as_str().starts_with('"'));
+        if let Some(number) = number.and_then(Self::new) {
+            return Ok(number);
+        }
+        Self::new(Json::from_value(text)?).ok_or_else(|| {
+            let message = format!("it is too long: at most {TEXT_BYTES_MAX} bytes are allowed");
+            Error::new(ErrorKind::InvalidParams, message)
+        })
     }
 }
 
@@ -88,5 +107,25 @@ impl JsonSchema for Object {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "description": "Any JSON object.", "type": "object" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_typed_is_a_number_where_it_looks_like_one() {
+        for (text, json) in [
+            ("40", "40"),
+            ("-0.5", "-0.5"),
+            ("3/5", r#""3/5""#),
+            ("null", r#""null""#),
+            ("\"a\"", r#""\"a\"""#),
+            ("", r#""""#),
+        ] {
+            assert_eq!(text.parse::<Scalar>().unwrap().as_json().as_str(), json);
+        }
+        assert!("a".repeat(TEXT_BYTES_MAX).parse::<Scalar>().is_err());
     }
 }

@@ -1,8 +1,10 @@
 //! `callboard agent`: who is here, and for what.
 
+use callboard_protocol::methods::Empty;
 use callboard_protocol::methods::agent::{
-    Agent, Get, GetResult, List, ListResult, Register, Registered, Remove, Status,
+    Agent, Get, GetResult, List, ListResult, Register, Registered, Remove, Status, Update,
 };
+use callboard_protocol::scalar::Scalar;
 use callboard_protocol::{AgentName, Label, Role, TtlMs};
 use clap::{Args, Subcommand};
 
@@ -21,6 +23,8 @@ use crate::word::{STATUSES, one_of};
 pub enum AgentVerb {
     /// Sign an agent in, so that others can see and address it
     Register(RegisterArgs),
+    /// Say what the agent is doing; with nothing given, only that it is still here
+    Update(UpdateArgs),
     /// List the agents
     List(ListArgs),
     /// Show one agent
@@ -57,6 +61,26 @@ pub struct RegisterArgs {
     ttl: Option<TtlMs>,
 }
 
+/// `agent update`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  callboard agent update --status working --task 12 --progress 65\n  callboard agent update --status idle --task '' --progress ''\n\nAn empty text takes away what was said before."
+)]
+pub struct UpdateArgs {
+    /// What it is doing
+    #[arg(long, value_parser = one_of::<Status, 4>(STATUSES))]
+    status: Option<Status>,
+    /// On which task: a number or a text
+    #[arg(long)]
+    task: Option<String>,
+    /// How far it is: a number or a text
+    #[arg(long, allow_negative_numbers = true)]
+    progress: Option<String>,
+    /// A note for people
+    #[arg(long)]
+    note: Option<String>,
+}
+
 /// `agent list`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  callboard agent list --role tester --live")]
@@ -85,6 +109,7 @@ pub struct ListArgs {
 pub async fn run(verb: AgentVerb, context: &Context) -> Result<Exit, Failure> {
     match verb {
         AgentVerb::Register(args) => register(args, context).await,
+        AgentVerb::Update(args) => update(args, context).await,
         AgentVerb::List(args) => list(args, context).await,
         AgentVerb::Show { name } => show(name, context).await,
         AgentVerb::Remove { name } => remove(name, context).await,
@@ -110,6 +135,26 @@ async fn register(args: RegisterArgs, context: &Context) -> Result<Exit, Failure
     let name = &registered.name;
     context.output.result(&registered, |output| output.line(format_args!("{name}")))?;
     Ok(Exit::Ok)
+}
+
+async fn update(args: UpdateArgs, context: &Context) -> Result<Exit, Failure> {
+    let what = "update the agent";
+    let params = Update {
+        status: args.status.map(Some),
+        task: args.task.as_deref().map(|task| scalar(what, task)).transpose()?,
+        progress: args.progress.as_deref().map(|progress| scalar(what, progress)).transpose()?,
+        note: args.note.map(|note| Some(note).filter(|note| !note.is_empty())),
+        ..Update::default()
+    };
+    let result: Empty = context.call_as_agent(what, &params).await?;
+    context.output.result(&result, |output| output.line(format_args!("updated")))?;
+    Ok(Exit::Ok)
+}
+
+/// What is typed, or nothing where nothing is.
+fn scalar(what: &str, text: &str) -> Result<Option<Scalar>, Failure> {
+    let scalar = Some(text).filter(|text| !text.is_empty()).map(str::parse).transpose();
+    scalar.map_err(|error: callboard_protocol::Error| Failure::usage(what, error.message))
 }
 
 async fn list(args: ListArgs, context: &Context) -> Result<Exit, Failure> {

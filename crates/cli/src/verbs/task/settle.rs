@@ -2,7 +2,7 @@
 
 use callboard_protocol::methods::task::{Complete, Extend, Fail, Release};
 use callboard_protocol::scalar::Scalar;
-use callboard_protocol::{Json, Revision, TtlMs};
+use callboard_protocol::{Revision, TtlMs};
 use clap::Args;
 
 use super::{explain, print_changed, value};
@@ -63,7 +63,7 @@ pub struct ExtendArgs {
     #[arg(long, value_name = "DURATION", value_parser = parse_ttl)]
     lease: Option<TtlMs>,
     /// How far it is: a number or a text
-    #[arg(long, value_parser = progress, allow_negative_numbers = true)]
+    #[arg(long, allow_negative_numbers = true)]
     progress: Option<Scalar>,
     /// A note for people
     #[arg(long)]
@@ -71,14 +71,6 @@ pub struct ExtendArgs {
     /// What the next holder needs to go on from here, as JSON; - reads standard input
     #[arg(long, value_name = "JSON")]
     checkpoint: Option<String>,
-}
-
-/// Progress as typed: a number where it is one, else a text.
-fn progress(text: &str) -> Result<Scalar, String> {
-    let number = Json::parse(text).ok().filter(|json| !json.as_str().starts_with('"')).and_then(Scalar::new);
-    number
-        .or_else(|| Json::from_value(text).ok().and_then(Scalar::new))
-        .ok_or_else(|| "it is too long".to_owned())
 }
 
 /// Completes the task.
@@ -133,22 +125,4 @@ pub async fn extend(args: ExtendArgs, context: &Context) -> Result<Exit, Failure
 
 fn about(verb: &str, token: u64) -> String {
     format!("{verb} the task with token {token}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn progress_is_a_number_where_it_looks_like_one() {
-        for (text, json) in [
-            ("40", "40"),
-            ("0.5", "0.5"),
-            ("3/5", r#""3/5""#),
-            ("null", r#""null""#),
-            ("\"a\"", r#""\"a\"""#),
-        ] {
-            assert_eq!(progress(text).unwrap().as_json().as_str(), json);
-        }
-    }
 }
