@@ -82,6 +82,9 @@ pub struct ConditionArgs {
     /// Only while the lock with this token is held and covers PATH (else exit code 5)
     #[arg(long, value_name = "PATH=TOKEN")]
     if_lock: Option<String>,
+    /// Take the PATH of --if-lock as a name, as it is, not as a path
+    #[arg(long = "name", requires = "if_lock")]
+    is_name: bool,
 }
 
 /// `kv list`.
@@ -224,9 +227,12 @@ impl ConditionArgs {
         };
         let wrong = || Failure::usage(what, "--if-lock takes PATH=TOKEN, such as src/main.rs=17");
         let (path, token) = text.rsplit_once('=').ok_or_else(wrong)?;
-        let token = token.parse().map_err(|_| wrong())?;
+        let token = Revision(token.parse().map_err(|_| wrong())?);
+        if self.is_name {
+            return Ok(Some(IfLock { key: path.to_owned(), token }));
+        }
         let name = context.place()?.lock_name(path);
         let name = name.map_err(|error| Failure::usage(what, format_args!("failed to {error}")))?;
-        Ok(Some(IfLock { key: name.name, token: Revision(token) }))
+        Ok(Some(IfLock { key: name.name, token }))
     }
 }
