@@ -325,3 +325,21 @@ fn one_word_wakes_for_many_messages() {
     assert_eq!(following.end().text(), "1 waiting");
     assert_eq!(receive(&mut bob).len(), 1);
 }
+
+#[test]
+fn a_script_reads_what_messages_say_and_nothing_about_them() {
+    let home = Home::in_memory().with("CALLBOARD_NAMESPACE", "work");
+    let _daemon = home.start();
+    for text in ["first", "two\nlines"] {
+        home.run(["-a", "ada", "send", "bob", text]).text();
+    }
+    let read = ["-a", "bob", "inbox", "--payloads"];
+    assert_eq!(home.run(read).text(), "first\ntwo\nlines");
+    assert_eq!(home.run(read).text(), "", "they are acked");
+    home.run(["-a", "ada", "send", "bob", "-j", r#"{"a":1}"#]).text();
+    assert_eq!(
+        home.run(["-a", "bob", "inbox", "--payloads", "--follow", "--count", "1"]).text(),
+        r#"{"a":1}"#
+    );
+    home.run(["-a", "bob", "inbox", "--payloads", "--no-ack"]).with_code(2);
+}

@@ -3,7 +3,7 @@
 //! A message counts as delivered once it was printed: only then it is acked. With `--no-ack` whoever reads the output acks.
 
 use callboard_protocol::methods::lock::Bind;
-use callboard_protocol::methods::message::{Ack, Acked, Nack, Receive, Received};
+use callboard_protocol::methods::message::{Ack, Acked, Message, Nack, Receive, Received};
 use callboard_protocol::{AgentName, Label, ListLimit, TtlMs, WaitMs};
 use clap::{Args, Subcommand};
 
@@ -11,6 +11,7 @@ use crate::context::{Context, Session};
 use crate::duration::{parse_ms, parse_ttl, parse_wait};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output::Output;
 use crate::progress;
 
 mod follow;
@@ -21,7 +22,7 @@ mod print;
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
-    after_help = "Examples:\n  callboard inbox --wait 30s\n  callboard inbox --follow --json\n  callboard inbox --no-ack; callboard inbox ack RECEIPT"
+    after_help = "Examples:\n  callboard inbox --wait 30s\n  callboard inbox --from bob --payloads\n  callboard inbox --follow --json\n  callboard inbox --no-ack; callboard inbox ack RECEIPT"
 )]
 pub struct InboxArgs {
     /// What else to do
@@ -94,6 +95,9 @@ pub struct ReceiveArgs {
     /// Leave it to the reader to ack each receipt in time
     #[arg(long)]
     no_ack: bool,
+    /// Print what the messages say, and nothing about them
+    #[arg(long, conflicts_with = "no_ack")]
+    payloads: bool,
     /// How long a message may stay unacked before it is delivered again [default: 1m]
     #[arg(long, value_name = "DURATION", value_parser = parse_ttl)]
     lease: Option<TtlMs>,
@@ -111,6 +115,15 @@ fn max(text: &str) -> Result<ListLimit, String> {
 }
 
 impl ReceiveArgs {
+    /// Prints a message as it was asked for.
+    fn print(&self, output: Output, message: &Message) -> Result<(), Failure> {
+        if self.payloads {
+            output.value(&message.payload)
+        } else {
+            print::message(output, message, self.no_ack)
+        }
+    }
+
     fn types(&self) -> Option<Vec<Label>> {
         (!self.types.is_empty()).then(|| self.types.clone())
     }
@@ -152,14 +165,13 @@ async fn receive(args: ReceiveArgs, context: &Context) -> Result<Exit, Failure> 
             let received: Received =
                 progress::while_waiting(output, call, async || "waiting for a message".to_owned()).await?;
             output.result(&received, |output| {
-                received.messages.iter().try_for_each(|message| print::message(output, message, args.no_ack))
+                received.messages.iter().try_for_each(|message| args.print(output, message))
             })?;
             if received.messages.is_empty() {
                 return Ok(nothing(&args, context));
             }
-            let receipts = received.messages.into_iter().filter_map(|message| message.receipt);
             if !args.no_ack {
-                settle(session, receipts.collect()).await?;
+                settle(session, received.receipts()).await?;
             }
             Ok(Exit::Ok)
         })

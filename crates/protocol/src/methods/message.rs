@@ -110,6 +110,14 @@ pub struct Received {
     pub messages: Vec<Message>,
 }
 
+impl Received {
+    /// What acks all of them.
+    #[must_use]
+    pub fn receipts(&self) -> Vec<String> {
+        self.messages.iter().filter_map(|message| message.receipt.clone()).collect()
+    }
+}
+
 /// `message.ack`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

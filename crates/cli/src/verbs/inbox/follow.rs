@@ -4,7 +4,7 @@ use callboard_protocol::event::{Gap, MessageWaiting};
 use callboard_protocol::methods::lock::Bind;
 use callboard_protocol::methods::message::{Message, Subscribe};
 
-use super::{ReceiveArgs, print, settle};
+use super::{ReceiveArgs, settle};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -39,7 +39,7 @@ pub async fn run(args: ReceiveArgs, context: &Context) -> Result<Exit, Failure> 
                 }
                 if let Some(message) = event.as_kind::<Message>() {
                     if !output.is_json() {
-                        print::message(output, &message, args.no_ack)?;
+                        args.print(output, &message)?;
                     }
                     if !args.no_ack {
                         settle(session, message.receipt.into_iter().collect()).await?;
