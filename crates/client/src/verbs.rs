@@ -4,7 +4,6 @@
 //! verbs of many take their type. What a verb has besides goes through `call`. The verbs of a session itself are not here: the
 //! client opens, closes, cancels and unsubscribes on its own.
 
-use callboard_protocol::address::Recipients;
 use callboard_protocol::methods::{Empty, agent, coordination, kv, lock, message, server, task, topic};
 use callboard_protocol::revision::{MessageId, TaskId, Token, VoteId};
 use callboard_protocol::{AgentName, Json, Key, Label, Namespace, Topic, TtlMs};
@@ -68,9 +67,9 @@ macro_rules! verbs {
                 lock_break(token: Token, reason: &str) -> lock::Broken =
                     &lock::Break { token, reason: reason.to_owned() };
 
-                #[doc = "`message.send` with nothing but a payload, to `NAME`, `role:ROLE`, `any:ROLE` or `*`."]
+                #[doc = "`message.send` with nothing but a payload, to `NAME`, `role:ROLE`, `any:ROLE`, `*`, or several with commas."]
                 message_send(to: &str, payload: &(impl Serialize + ?Sized)) -> message::Sent =
-                    &message::Send::new(Recipients::One(to.parse()?), Json::from_value(payload)?);
+                    &message::Send::new(to.parse()?, Json::from_value(payload)?);
                 #[doc = "`message.receive`: takes messages out of the inbox, each under a lease."]
                 message_receive(params: &message::Receive) -> message::Received = params;
                 #[doc = "`message.ack`: done with these deliveries."]

@@ -108,6 +108,18 @@ impl Recipients {
     }
 }
 
+/// As a person types it: one address, or several with commas between.
+impl FromStr for Recipients {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        if text.contains(',') {
+            return text.split(',').map(str::parse).collect::<Result<_, _>>().map(Self::Many);
+        }
+        text.parse().map(Self::One)
+    }
+}
+
 impl From<AgentName> for Recipients {
     fn from(name: AgentName) -> Self {
         Self::One(Address::Agent(name))
@@ -180,6 +192,16 @@ mod tests {
         }
         for text in [r#""""#, r#""role:""#, r#""a b""#, "[]", "5", "null", r#""team:x""#] {
             assert!(serde_json::from_str::<Recipients>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn several_are_typed_with_commas() {
+        let written = |text: &str| serde_json::to_string(&text.parse::<Recipients>().unwrap()).unwrap();
+        assert_eq!(written("bob"), r#""bob""#);
+        assert_eq!(written("bob,role:tester,*"), r#"["bob","role:tester","*"]"#);
+        for text in ["", "bob,", "a b"] {
+            assert!(text.parse::<Recipients>().is_err(), "{text}");
         }
     }
 }

@@ -1,9 +1,9 @@
 //! `callboard send`: a message into inboxes.
 
-use callboard_protocol::address::{Address, Recipients};
+use callboard_protocol::address::Recipients;
 use callboard_protocol::id::RequestId;
 use callboard_protocol::methods::message::{DeliveryState, Priority, Recipient, Send, Sent};
-use callboard_protocol::{AgentName, Label, NameError, TtlMs};
+use callboard_protocol::{AgentName, Label, TtlMs};
 use clap::Args;
 
 use crate::context::Context;
@@ -20,7 +20,6 @@ use crate::word::{PRIORITIES, one_of};
 )]
 pub struct SendArgs {
     /// To whom: NAME, role:ROLE (all of a role), any:ROLE (one of them) or '*' (everybody here); several with commas
-    #[arg(value_parser = recipients)]
     to: Recipients,
     /// What to say
     #[command(flatten)]
@@ -52,19 +51,6 @@ pub struct SendArgs {
     /// Send it once: the same key within 2 minutes sends nothing
     #[arg(long, value_name = "KEY")]
     dedupe: Option<Label>,
-}
-
-fn recipients(text: &str) -> Result<Recipients, NameError> {
-    let addresses: Result<Vec<Address>, NameError> = text.split(',').map(str::parse).collect();
-    let mut addresses = addresses?;
-    match addresses.pop() {
-        Some(only) if addresses.is_empty() => Ok(Recipients::One(only)),
-        Some(last) => {
-            addresses.push(last);
-            Ok(Recipients::Many(addresses))
-        }
-        None => Ok(Recipients::Many(addresses)),
-    }
 }
 
 /// An id as typed: an integer where it is one, else a string.
@@ -120,15 +106,6 @@ fn outcome(recipient: &Recipient) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses_may_be_several() {
-        let written = |text| serde_json::to_string(&recipients(text).unwrap()).unwrap();
-        assert_eq!(written("bob"), r#""bob""#);
-        assert_eq!(written("bob,role:tester,*"), r#"["bob","role:tester","*"]"#);
-        assert!(recipients("bob,").is_err());
-        assert!(recipients("a b").is_err());
-    }
 
     #[test]
     fn an_id_is_an_integer_or_a_string() {

@@ -13,7 +13,7 @@ use super::coordination::{Open, Take};
 use super::kv::Set;
 use super::lock::Acquire;
 use super::message::{Request, Send};
-use super::task::{Create, Draft, Fail, Wait};
+use super::task::{Create, Draft, Extend, Fail, Wait};
 use crate::address::{Address, Recipients};
 use crate::json::Json;
 use crate::names::{Key, Label};
@@ -93,6 +93,14 @@ impl Create {
             review: None,
             dedupe_key: None,
         }
+    }
+}
+
+impl Extend {
+    /// A lease that starts anew, with its own length.
+    #[must_use]
+    pub fn new(token: Token) -> Self {
+        Self { token, lease_ms: None, progress: None, note: None, checkpoint: None }
     }
 }
 
