@@ -4,6 +4,9 @@
 //! Invariant: a section has a script and a piece of Rust. What a script prints is what the block `text` below it says.
 
 mod assignment;
+mod files;
+mod messages;
+mod registry;
 
 use std::error::Error;
 use std::fs;
@@ -16,7 +19,12 @@ use callboard_client::blocking::Client;
 use crate::harness::{Home, callboard};
 
 const COOKBOOK: &str = include_str!("../../docs/cookbook.md");
-const SOURCES: [&str; 1] = [include_str!("cookbook/assignment.rs")];
+const SOURCES: [&str; 4] = [
+    include_str!("cookbook/assignment.rs"),
+    include_str!("cookbook/files.rs"),
+    include_str!("cookbook/messages.rs"),
+    include_str!("cookbook/registry.rs"),
+];
 /// How many scripts run at a time.
 const SCRIPTS_AT_ONCE: usize = 4;
 
