@@ -126,6 +126,34 @@ fn every_recipe_has_a_script_and_rust_that_is_run() {
     }
 }
 
+/// The commands that stand in the text, each as its verb and its options.
+fn commands() -> Vec<(Vec<&'static str>, Vec<&'static str>)> {
+    let is_verb = |word: &&str| word.chars().all(|letter| letter.is_ascii_lowercase());
+    let text = COOKBOOK.split("\n```").step_by(2);
+    let codes = text.flat_map(|text| text.split('`').skip(1).step_by(2));
+    let commands = codes.filter_map(|code| code.strip_prefix("callboard "));
+    commands
+        .map(|command| {
+            let words = || command.split(' ');
+            (words().take_while(is_verb).collect(), words().filter(|word| word.starts_with("--")).collect())
+        })
+        .collect()
+}
+
+#[test]
+fn every_command_in_the_text_is_one() {
+    let commands = commands();
+    assert!(!commands.is_empty());
+    for (verb, options) in commands {
+        let help = Command::new(callboard()).args(&verb).arg("--help").output().unwrap();
+        let text = String::from_utf8(help.stdout).unwrap();
+        assert!(text.contains(&format!("Usage: callboard {}", verb.join(" "))), "{verb:?}");
+        for option in options {
+            assert!(text.contains(option), "{verb:?} has no {option}");
+        }
+    }
+}
+
 /// A client of the home's daemon, as this agent.
 fn sign_in(home: &Home, agent: &str) -> Client {
     let options = ConnectOptions {
