@@ -175,7 +175,8 @@ async fn list(args: ListArgs, context: &Context) -> Result<Exit, Failure> {
 }
 
 fn print_agents(output: Output, pages: Vec<ListResult>) -> Result<(), Failure> {
-    let mut table = Table::new(["NAME", "ROLE", "HERE", "STATUS", "TASK", "LOCKS", "INBOX", "SEEN"]);
+    let mut table =
+        Table::new(["NAME", "ROLE", "HERE", "STATUS", "TASK", "CLAIMED", "LOCKS", "INBOX", "SEEN"]);
     for agent in pages.into_iter().flat_map(|page| page.agents) {
         table.row([
             agent.name.to_string(),
@@ -183,6 +184,7 @@ fn print_agents(output: Output, pages: Vec<ListResult>) -> Result<(), Failure> {
             here(&agent),
             status(agent.status),
             or_dash(agent.task.as_ref().map(|task| bare(task.as_json()))),
+            agent.claimed.to_string(),
             agent.locks.to_string(),
             agent.inbox.to_string(),
             ago(agent.last_seen_at),
