@@ -68,6 +68,8 @@ fn a_task_is_added_claimed_reported_on_and_done() {
         (&json!("completed"), &json!("as it was"))
     );
     assert!(home.run(["task", "show", &id]).text().ends_with("result:\nas it was"));
+    assert_eq!(home.run(["task", "show", &id, "--result"]).text(), "as it was");
+    assert_eq!(home.run(["task", "show", &id, "--result", "--json"]).json(), "as it was");
     let late = home.run(["task", "done", &token, "--result", "1", "--json"]).with_code(5);
     assert_eq!(late.error_kind(), "stale_token");
 }
@@ -82,6 +84,9 @@ fn scripts_see_by_the_exit_code_why_there_is_nothing_to_do() {
         json!({"task": null})
     );
     assert_eq!(home.run(["task", "next", "--json"]).with_code(4).object()["task"], json!(null));
+    let open = home.run(["task", "add", "open", "--role", "nobody"]).text();
+    let none = home.run(["task", "show", &open, "--result"]).with_code(4);
+    assert!(none.stderr.contains("it is pending") && none.stdout.is_empty(), "{none:?}");
     assert!(home.run(["task", "show", "99"]).with_code(4).stderr.contains("next: callboard task list"));
     assert_eq!(
         home.run(["task", "add", "a", "--after", "99", "--json"]).with_code(4).error_kind(),

@@ -62,11 +62,16 @@ pub enum TaskVerb {
     /// List tasks
     List(list::ListArgs),
     /// Show a task, and what its parts have come to
-    #[command(after_help = "Example:\n  callboard task show 12 --json")]
+    #[command(
+        after_help = "Examples:\n  callboard task show 12 --json\n  callboard task show 12 --result | wc -l"
+    )]
     Show {
         /// The task's id
         #[arg(value_parser = id)]
         id: TaskId,
+        /// Print its result alone, a string as its text (exit code 4 while there is none)
+        #[arg(long)]
+        result: bool,
     },
     /// Show what a claim would give now (exit code 4 when nothing is ready)
     #[command(after_help = "Example:\n  callboard task next --tag rust")]
@@ -109,7 +114,8 @@ pub async fn run(verb: TaskVerb, context: &Context) -> Result<Exit, Failure> {
         TaskVerb::Retry { id } => steer::retry(id, context).await,
         TaskVerb::Update(args) => steer::update(args, context).await,
         TaskVerb::List(args) => list::run(args, context).await,
-        TaskVerb::Show { id } => look::show(id, context).await,
+        TaskVerb::Show { id, result: false } => look::show(id, context).await,
+        TaskVerb::Show { id, result: true } => look::show_result(id, context).await,
         TaskVerb::Next(filter) => look::next(filter, context).await,
         TaskVerb::Wait(args) => wait::run(args, context).await,
         TaskVerb::Graph(args) => graph::run(args, context).await,

@@ -15,13 +15,35 @@ use crate::table::Table;
 /// # Errors
 /// Why it could not.
 pub async fn show(id: TaskId, context: &Context) -> Result<Exit, Failure> {
-    let result: GetResult =
-        context.call(format_args!("show task {id}"), &Get { id }).await.map_err(explain)?;
+    let result = look_up(id, context).await?;
     context.output.result(&result, |output| {
         print::task(output, &result.task, None)?;
         result.children.as_ref().map_or(Ok(()), |children| print_children(output, children, id))
     })?;
     Ok(Exit::Ok)
+}
+
+/// Shows what came out of a task and nothing else, for whoever goes on from there.
+///
+/// # Errors
+/// Why it could not; that nothing came out so far, too.
+pub async fn show_result(id: TaskId, context: &Context) -> Result<Exit, Failure> {
+    let task = look_up(id, context).await?.task;
+    let Some(result) = &task.result else {
+        let why = format!("it has none: it is {}", task.status);
+        let next = if task.status.is_finished() {
+            format!("callboard task show {id}")
+        } else {
+            format!("callboard task wait {id}")
+        };
+        return Err(Failure::new(Exit::NotFound, format!("show the result of task {id}"), why).or_next(&next));
+    };
+    context.output.result(result, |output| output.value(result))?;
+    Ok(Exit::Ok)
+}
+
+async fn look_up(id: TaskId, context: &Context) -> Result<GetResult, Failure> {
+    context.call(format_args!("show task {id}"), &Get { id }).await.map_err(explain)
 }
 
 fn print_children(output: Output, children: &Children, id: TaskId) -> Result<(), Failure> {
