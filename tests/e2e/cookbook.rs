@@ -7,6 +7,9 @@ mod assignment;
 mod files;
 mod messages;
 mod registry;
+mod chains;
+mod pools;
+mod together;
 
 use std::error::Error;
 use std::fs;
@@ -15,18 +18,25 @@ use std::process::{Command, Stdio};
 
 use callboard_client::ConnectOptions;
 use callboard_client::blocking::Client;
+use callboard_protocol::WaitMs;
 
 use crate::harness::{Home, callboard};
 
 const COOKBOOK: &str = include_str!("../../docs/cookbook.md");
-const SOURCES: [&str; 4] = [
+const SOURCES: [&str; 7] = [
     include_str!("cookbook/assignment.rs"),
     include_str!("cookbook/files.rs"),
     include_str!("cookbook/messages.rs"),
     include_str!("cookbook/registry.rs"),
+    include_str!("cookbook/chains.rs"),
+    include_str!("cookbook/pools.rs"),
+    include_str!("cookbook/together.rs"),
 ];
 /// How many scripts run at a time.
 const SCRIPTS_AT_ONCE: usize = 4;
+
+/// How long the pieces of Rust wait for what is bound to come.
+const MINUTE: WaitMs = WaitMs::clamped(60_000);
 
 /// What the pieces of Rust may fail with.
 type Outcome = Result<(), Box<dyn Error>>;

@@ -72,6 +72,14 @@ pub struct Claimed {
     pub token: Option<Token>,
 }
 
+impl Claimed {
+    /// The task and the token that settles it, or nothing: `while let Some((task, token)) = claimed.taken()`.
+    #[must_use]
+    pub fn taken(self) -> Option<(Task, Token)> {
+        self.task.zip(self.token)
+    }
+}
+
 /// `task.extend`: the lease starts anew; says how far it is.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
