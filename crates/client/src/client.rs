@@ -113,6 +113,8 @@ impl Client {
     /// As [`Self::call`]; the connection is closed all the same.
     pub async fn close(self, leave: bool) -> Result<(), ClientError> {
         let close = Close { leave: leave.then_some(true) };
+        // The daemon ends the connection with its answer: resumed, the agent would have a session again, which nobody ends.
+        self.handle.shared().leave();
         let closed = self.call(&close).await;
         self.handle.shared().close();
         self.handle.shared().ended().await;

@@ -35,7 +35,7 @@ impl Driver {
         loop {
             let reason: Arc<str> = self.serve(wire).await.into();
             let stopping = self.shared.lose(&reason);
-            if !self.target.resume || self.shared.is_closing() {
+            if !self.target.resume || self.shared.is_last() {
                 return self.shared.end(&reason);
             }
             match self.reconnect(stopping).await {

@@ -95,6 +95,8 @@ struct State {
     unclaimed: Option<Arc<Feed>>,
     /// Whether the daemon said that it stops.
     stopping: bool,
+    /// Whether this connection is the last one.
+    leaving: bool,
     opened: Arc<Opened>,
 }
 
@@ -122,6 +124,7 @@ impl Shared {
                 notices: vec![Arc::clone(&notices)],
                 unclaimed: Some(notices),
                 stopping: false,
+                leaving: false,
                 opened: Arc::new(opened),
             }),
             changed: Notify::new(),

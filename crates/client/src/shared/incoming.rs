@@ -155,6 +155,17 @@ impl Shared {
         self.changed.notify_one();
     }
 
+    /// From now on a connection that ends is the last one.
+    pub(crate) fn leave(&self) {
+        self.lock().leaving = true;
+    }
+
+    /// Whether a connection that ended was the last one.
+    pub(crate) fn is_last(&self) -> bool {
+        let is_leaving = self.lock().leaving;
+        is_leaving || self.is_closing()
+    }
+
     /// Whether no more requests are taken.
     pub(crate) fn is_closing(&self) -> bool {
         !matches!(self.lock().phase, Phase::Up | Phase::Away)

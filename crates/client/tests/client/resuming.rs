@@ -127,3 +127,18 @@ async fn a_daemon_that_stays_away_ends_calls_and_streams() {
     assert_eq!(stream.next().await, None);
     assert!(client.call(&server::Ping {}).await.unwrap_err().is_connection_loss());
 }
+
+#[tokio::test]
+async fn a_client_that_was_closed_does_not_come_back() {
+    let fake = Fake::new();
+    let (client, mut peer) = fake.connect_resuming().await;
+    let daemon = async {
+        peer.expect("session.close", json!({})).await;
+        drop(peer);
+    };
+    let (closed, ()) = tokio::join!(client.close(false), daemon);
+    closed.unwrap();
+    let next = async { fake.accept().await.expect("session.open", crate::fake::opened(false)).await.params };
+    let (_, params) = tokio::join!(Client::connect(fake.options()), next);
+    assert!(params["resume"].is_null(), "{params}");
+}
