@@ -1,9 +1,5 @@
 //! Recipes in Rust: one thing after the other, and what becomes of it when something goes wrong on the way.
 
-use std::thread;
-
-use callboard_client::ClientError;
-use callboard_client::blocking::Client;
 use callboard_protocol::address::Recipients;
 use callboard_protocol::methods::agent::Register;
 use callboard_protocol::methods::message::{List, MailBox, Receive, Send};
@@ -35,33 +31,22 @@ fn a_stage_reads_what_the_one_before_came_to() -> Outcome {
     let home = Home::in_memory();
     let _daemon = home.start();
     let manager = sign_in(&home, "manager");
-    let stages = ["analyst", "coder", "tester"].map(|role| (role, sign_in(&home, role)));
-    let mut last = None;
-    for (role, worker) in &stages {
-        let role = Some(role.parse()?);
-        let depends_on = last.map(|last| vec![last]);
-        last = Some(
-            manager.task_create(&Create { role: role.clone(), depends_on, ..Create::new("stage") })?.task.id,
-        );
-        worker.agent_register(&Register { role, ..Register::default() })?;
+    let mut before = None;
+    for role in ["analyst", "coder", "tester"] {
+        let depends_on = before.map(|before| vec![before]);
+        let stage = Create { role: Some(role.parse()?), depends_on, ..Create::new("stage") };
+        before = Some(manager.task_create(&stage)?.task.id);
     }
-    let work = |worker: &Client| -> Result<Task, ClientError> {
-        let claimed = worker.task_claim(&Claim { wait_ms: Some(MINUTE), ..Claim::default() })?;
-        let (task, token) = claimed.taken().expect("the stage before ends");
-        let mut log: Vec<String> = Vec::new();
-        for before in task.depends_on {
-            let result = worker.task_get(before)?.task.result;
-            log = result.and_then(|result| result.to().ok()).unwrap_or_default();
-        }
-        log.extend(task.role.map(|role| role.to_string()));
-        Ok(worker.task_complete(token, &log)?.task)
-    };
-    let mut done = thread::scope(|threads| {
-        let workers = stages.each_ref().map(|(_, worker)| threads.spawn(move || work(worker)));
-        workers.map(|worker| worker.join().unwrap())
-    });
-    let result = done[2].as_mut().ok().and_then(|task| task.result.take());
-    assert_eq!(result.as_ref().map(Json::as_str), Some(r#"["analyst","coder","tester"]"#));
+    for role in ["analyst", "coder", "tester"] {
+        let worker = sign_in(&home, role);
+        worker.agent_register(&Register { role: Some(role.parse()?), ..Register::default() })?;
+        let (task, token) = worker.task_claim(&Claim::default())?.taken().ok_or("nothing to do")?;
+        let input = task.depends_on.first().map(|stage| worker.task_get(*stage)).transpose()?;
+        let input = input.and_then(|input| input.task.result).map(|result| result.to::<String>());
+        worker.task_complete(token, &format!("{}{role} ", input.transpose()?.unwrap_or_default()))?;
+    }
+    let result = before.map(|last| manager.task_get(last)).transpose()?.and_then(|last| last.task.result);
+    assert_eq!(result.ok_or("no result")?.to::<String>()?, "analyst coder tester ");
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use callboard_protocol::event::{TaskChanged, TopicMessage};
 use callboard_protocol::methods::agent::{List, Register};
 use callboard_protocol::methods::message::Receive;
 use callboard_protocol::methods::task::{Claim, Create, CreateMany, Draft, Status, Watch};
-use callboard_protocol::{ErrorKind, WaitMs};
+use callboard_protocol::{ErrorKind, ListLimit, WaitMs};
 
 use super::{MINUTE, Outcome, sign_in};
 use crate::harness::Home;
@@ -108,7 +108,7 @@ fn work_goes_to_whoever_has_least() -> Outcome {
         manager.message_send("any:coder", "job")?;
     }
     assert_eq!((ada.message_counts()?.queued, bob.message_counts()?.queued), (2, 2));
-    bob.message_receive(&Receive { max: callboard_protocol::ListLimit::new(10), ..Receive::default() })?;
+    bob.message_receive(&Receive { max: ListLimit::new(10), ..Receive::default() })?;
     let coders = List { role: Some("coder".parse()?), live: Some(true), ..List::default() };
     let mut coders = manager.agent_list(&coders)?.agents;
     coders.sort_by_key(|coder| coder.claimed + coder.inbox);

@@ -91,7 +91,7 @@ fn a_vote_has_a_winner_or_none() -> Outcome {
         bob.vote_cast(vote, choice)?;
         assert_eq!(bob.vote_get(vote)?.winner.as_ref().map(|option| option.as_str()), winner);
     }
-    let vote = ada.vote_open(&ask(2, 200)?)?.id;
+    let vote = ada.vote_open(&ask(2, 500)?)?.id;
     ada.vote_cast(vote, "yes")?;
     let types = Some(vec!["vote_result".parse()?]);
     for _ in 0..3 {
