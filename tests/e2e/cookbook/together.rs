@@ -4,7 +4,7 @@ use callboard_protocol::methods::agent::Register;
 use callboard_protocol::methods::coordination::Open;
 use callboard_protocol::methods::message::Receive;
 use callboard_protocol::methods::task::{Claim, Create, CreateMany, Draft, Review, Status, TaskRef};
-use callboard_protocol::{ErrorKind, NameError, TtlMs};
+use callboard_protocol::{ErrorKind, Label, NameError, TtlMs};
 
 use super::{MINUTE, Outcome, sign_in};
 use crate::harness::Home;
@@ -89,7 +89,8 @@ fn a_vote_has_a_winner_or_none() -> Outcome {
         let vote = ada.vote_open(&ask(2, 60_000)?)?.id;
         ada.vote_cast(vote, "yes")?;
         bob.vote_cast(vote, choice)?;
-        assert_eq!(bob.vote_get(vote)?.winner.as_ref().map(|option| option.as_str()), winner);
+        let chosen = bob.vote_get(vote)?.winner;
+        assert_eq!(chosen.as_ref().map(Label::as_str), winner);
     }
     let vote = ada.vote_open(&ask(2, 500)?)?.id;
     ada.vote_cast(vote, "yes")?;
