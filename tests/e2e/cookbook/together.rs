@@ -1,7 +1,9 @@
 //! Recipes in Rust: parts of one whole, second looks, and decisions.
 
+use callboard_protocol::event::LockContended;
 use callboard_protocol::methods::agent::Register;
 use callboard_protocol::methods::coordination::Open;
+use callboard_protocol::methods::lock::Acquire;
 use callboard_protocol::methods::message::Receive;
 use callboard_protocol::methods::task::{Claim, Create, CreateMany, Draft, Review, Status, TaskRef};
 use callboard_protocol::{ErrorKind, Label, NameError, TtlMs};
@@ -101,5 +103,40 @@ fn a_vote_has_a_winner_or_none() -> Outcome {
     }
     let closed = bob.vote_get(vote)?;
     assert_eq!((closed.winner, closed.quorum_met), (None, false));
+    Ok(())
+}
+
+#[test]
+fn circles_thrashing_and_claims_that_are_over_are_seen() -> Outcome {
+    let home = Home::in_memory();
+    let _daemon = home.start();
+    let (ada, bob) = (sign_in(&home, "ada"), sign_in(&home, "bob"));
+    let after = |name: &str, before: &str| {
+        let depends_on = Some(vec![TaskRef::Ref(before.parse()?)]);
+        Ok::<_, NameError>(Draft { r#ref: Some(name.parse()?), depends_on, ..Draft::new(name) })
+    };
+    let tasks = vec![after("egg", "hen")?, after("hen", "egg")?];
+    let circle = ada.task_create_many(&CreateMany { tasks }).unwrap_err();
+    assert_eq!(circle.kind(), Some(ErrorKind::DependencyCycle));
+
+    ada.task_create(&Create::new("job"))?;
+    let mut standing = Vec::new();
+    while let Some((_, token)) = ada.task_claim(&Claim::default())?.taken() {
+        standing.push(ada.task_release(token)?.task.status);
+        let late = ada.task_complete(token, "done").unwrap_err();
+        assert_eq!(late.kind(), Some(ErrorKind::StaleToken));
+    }
+    assert_eq!(standing, [Status::Pending, Status::Pending, Status::Pending, Status::Delayed]);
+
+    let patient = |key: &str| Acquire { wait_ms: Some(MINUTE), ..Acquire::new([key]) };
+    let one = ada.lock_acquire(&patient("one"))?.token;
+    bob.lock_acquire(&patient("two"))?;
+    let waiting = bob.pending(&patient("one"));
+    let contended = ada.notices().next().and_then(|notice| notice.as_kind::<LockContended>());
+    assert_eq!(contended.map(|lock| lock.waiters), Some(1));
+    let deadlock = ada.lock_acquire(&patient("two")).unwrap_err();
+    assert_eq!(deadlock.kind(), Some(ErrorKind::Deadlock));
+    ada.lock_release(one)?;
+    waiting.wait()?;
     Ok(())
 }
