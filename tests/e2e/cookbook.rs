@@ -4,11 +4,11 @@
 //! Invariant: a section has a script and a piece of Rust. What a script prints is what the block `text` below it says.
 
 mod assignment;
+mod chains;
 mod files;
 mod messages;
-mod registry;
-mod chains;
 mod pools;
+mod registry;
 mod together;
 
 use std::error::Error;
