@@ -78,22 +78,8 @@ fn board() -> Option<Board> {
 
 /// Tasks that all have one tag of a hundred and the next one too.
 fn new_task(number: usize, tags: &[Label]) -> task::Create {
-    task::Create {
-        title: format!("task number {number}"),
-        tags: (!tags.is_empty()).then(|| vec![tags[number % 100].clone(), tags[(number + 1) % 100].clone()]),
-        description: None,
-        payload: None,
-        priority: None,
-        role: None,
-        depends_on: None,
-        parent: None,
-        delay_ms: None,
-        max_attempts: None,
-        backoff_ms: None,
-        on_dependency_failure: None,
-        review: None,
-        dedupe_key: None,
-    }
+    let tags = (!tags.is_empty()).then(|| vec![tags[number % 100].clone(), tags[(number + 1) % 100].clone()]);
+    task::Create { tags, ..task::Create::new(format!("task number {number}")) }
 }
 
 fn now(step: usize) -> Now {
