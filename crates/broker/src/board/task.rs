@@ -65,7 +65,8 @@ impl Board {
         let Some(task) = self.tasks.find(id) else { return };
         let after = task.assignee.clone();
         if standing.token() != task.standing.token() {
-            for agent in [&before, &after].into_iter().flatten() {
+            let other = before.filter(|before| after.as_ref() != Some(before));
+            for agent in other.iter().chain(&after) {
                 self.update_load(agent);
             }
         }

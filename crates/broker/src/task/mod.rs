@@ -5,6 +5,7 @@
 pub mod backoff;
 pub mod entry;
 pub mod graph;
+mod indexes;
 pub mod ready;
 pub mod table;
 pub mod waiters;

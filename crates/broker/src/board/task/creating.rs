@@ -15,7 +15,7 @@ use callboard_protocol::names::Label;
 use callboard_protocol::params::WaitMs;
 use callboard_protocol::revision::{Revision, TaskId};
 
-use super::{Touched, no_task};
+use super::{Touched, no_task, unblocked};
 use crate::board::{Board, Call, invalid_params, limit_exceeded};
 use crate::now::Now;
 use crate::page::ENVELOPE_BYTES;
@@ -201,8 +201,11 @@ impl Board {
 
     fn insert_tasks(&mut self, now: Now, tasks: Vec<(TaskId, Task)>) {
         let ids: Vec<TaskId> = tasks.iter().map(|(id, _)| *id).collect();
-        for (id, task) in tasks {
+        for (id, mut task) in tasks {
             self.next_revision();
+            if task.depends_on.is_empty() {
+                task.standing = unblocked(now, task.not_before, id);
+            }
             if let Some(key) = &task.dedupe_key {
                 let due = now.monotonic.plus_ms(DEDUPE_MS);
                 self.tasks.dedupes.insert((task.created_by.clone(), key.clone()), (id, due));
