@@ -1,7 +1,7 @@
 //! Message storms: two agents that answer each other without end, and one that floods another.
 //!
 //! Invariant: all windows of a kind have one length, so they end in the order in which they began; what is over is gone
-//! before anything is counted. At most [`WINDOWS_MAX`] of a kind are kept: then the oldest go. Nothing of this survives a
+//! before anything is counted. At most `WINDOWS_MAX` of a kind are kept: then the oldest go. Nothing of this survives a
 //! restart; it is no state that anybody could miss.
 
 use std::collections::{BTreeMap, VecDeque};
