@@ -83,12 +83,19 @@ fn explain<T: Params>(text: &str, error: &serde_json::Error) -> Error {
     let path = tracked.path().to_string();
     let path = if path == "." { "" } else { &path };
     let words = scan::reason(tracked.inner());
+    let fault_of = |name: &str, fault: &str| {
+        let member = join(path, name);
+        let message = format!("the member `{member}` {fault}");
+        (member, message)
+    };
     let (member, message) = if let Some(rest) = words.strip_prefix("unknown field ") {
-        (path.to_owned(), format!("unknown member {rest}"))
+        let expected =
+            rest.split_once(", ").map_or_else(String::new, |(_, expected)| format!(", {expected}"));
+        (path.to_owned(), format!("unknown member `{path}`{expected}"))
     } else if let Some(name) = words.strip_prefix("missing field ") {
-        (join(path, name), format!("the member {name} is missing"))
+        fault_of(name, "is missing")
     } else if let Some(name) = words.strip_prefix("duplicate field ") {
-        (join(path, name), format!("the member {name} is given twice"))
+        fault_of(name, "is given twice")
     } else {
         (path.to_owned(), format!("`{path}`: {}", plain(&words)))
     };

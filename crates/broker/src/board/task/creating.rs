@@ -128,8 +128,9 @@ impl Board {
             if let Some(name) = &draft.r#ref
                 && refs.insert(name, place).is_some()
             {
-                let message = format!("the `ref` {name} is given twice: give each task its own");
-                return Err(invalid_params("tasks", message).with("member", format!("tasks[{place}].ref")));
+                let member = format!("tasks[{place}].ref");
+                let message = format!("`{member}` is {name}, like one before: give each task its own");
+                return Err(invalid_params("tasks", message).with("member", member));
             }
             let first = draft.dedupe_key.as_ref().and_then(|key| self.first_task(call, key));
             let twin = draft.dedupe_key.as_ref().map_or(place, |key| *keys.entry(key).or_insert(place));
