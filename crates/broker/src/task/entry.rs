@@ -226,6 +226,12 @@ impl Task {
         }
     }
 
+    /// Whether it goes when a new task needs its room: it is finished and nothing open depends on it.
+    #[must_use]
+    pub fn makes_room(&self) -> bool {
+        self.standing.is_finished() && self.open_dependents == 0
+    }
+
     /// What it holds, in bytes as accounted.
     #[must_use]
     pub fn cost(&self) -> usize {

@@ -75,7 +75,7 @@ impl Indexes {
             put(&mut self.due, (due, id), present);
         }
         if let Standing::Finished { turn, .. } = task.standing
-            && task.open_dependents == 0
+            && task.makes_room()
         {
             put(&mut self.room, (turn, id), present);
         }

@@ -146,16 +146,17 @@ impl Tasks {
         self.indexes.due.first().filter(|(due, _)| *due <= now).map(|(_, id)| *id)
     }
 
-    /// The finished task that makes room first.
+    /// The finished task that makes room first, `spared` ones aside.
     #[must_use]
-    pub fn oldest_finished(&self) -> Option<TaskId> {
-        self.indexes.room.first().map(|(_, id)| *id)
+    pub fn oldest_finished(&self, spared: &BTreeSet<TaskId>) -> Option<TaskId> {
+        self.indexes.room.iter().map(|(_, id)| *id).find(|id| !spared.contains(id))
     }
 
-    /// How many finished tasks could make room.
+    /// How many finished tasks could make room, `spared` ones aside.
     #[must_use]
-    pub fn removable(&self) -> usize {
-        self.indexes.room.len()
+    pub fn removable(&self, spared: &BTreeSet<TaskId>) -> usize {
+        let makes_room = |id: &&TaskId| self.find(**id).is_some_and(Task::makes_room);
+        self.indexes.room.len() - spared.iter().filter(makes_room).count()
     }
 
     /// Adds a task. Those that it depends on and that depend on it may come later.

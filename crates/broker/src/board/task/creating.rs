@@ -49,6 +49,15 @@ impl Plan {
         };
         (0..self.targets.len()).map(|place| pointed_to(place).iter().filter_map(within).collect()).collect()
     }
+
+    /// The tasks that the answer shows or a new one depends on: none of them makes room for the others.
+    fn spared(&self) -> BTreeSet<TaskId> {
+        let existing = |target: &Target| match target {
+            Target::Existing(id) => Some(*id),
+            Target::New(_) => None,
+        };
+        self.targets.iter().chain(self.depends_on.iter().flatten()).filter_map(existing).collect()
+    }
 }
 
 impl Board {
@@ -95,9 +104,10 @@ impl Board {
         check_cycle(drafts, &plan.edges(|place| plan.parents[place].as_slice()), "are parts of each other")?;
         let new: Vec<usize> =
             (0..drafts.len()).filter(|place| plan.targets[*place] == Target::New(*place)).collect();
+        let spared = plan.spared();
         if !new.is_empty() {
             self.check_memory()?;
-            self.check_room(&plan, new.len())?;
+            self.check_room(&spared, new.len())?;
         }
         let ids: BTreeMap<usize, TaskId> =
             new.iter().zip(self.revision.0 + 1..).map(|(place, id)| (*place, Revision(id))).collect();
@@ -115,7 +125,7 @@ impl Board {
             .collect();
         let answer: Vec<TaskId> = plan.targets.iter().map(id_of).collect();
         self.check_answer(&answer, &tasks)?;
-        self.insert_tasks(call.now, tasks);
+        self.insert_tasks(call.now, tasks, &spared);
         Ok((answer, new.len()))
     }
 
@@ -170,15 +180,10 @@ impl Board {
     }
 
     /// Refuses tasks for which there is no room, even if finished ones went that nothing needs.
-    fn check_room(&self, plan: &Plan, wanted: usize) -> Result<(), Error> {
+    fn check_room(&self, spared: &BTreeSet<TaskId>, wanted: usize) -> Result<(), Error> {
         let max = self.config.limits.tasks;
         let over = (self.tasks.len() + wanted).saturating_sub(max);
-        if over == 0 {
-            return Ok(());
-        }
-        let named: BTreeSet<&Target> =
-            plan.depends_on.iter().flatten().filter(|target| matches!(target, Target::Existing(_))).collect();
-        if over + named.len() <= self.tasks.removable() {
+        if over == 0 || over <= self.tasks.removable(spared) {
             return Ok(());
         }
         Err(limit_exceeded("tasks", self.tasks.len(), max, "finish or cancel tasks, or put several into one"))
@@ -200,7 +205,7 @@ impl Board {
         ))
     }
 
-    fn insert_tasks(&mut self, now: Now, tasks: Vec<(TaskId, Task)>) {
+    fn insert_tasks(&mut self, now: Now, tasks: Vec<(TaskId, Task)>, spared: &BTreeSet<TaskId>) {
         let ids: Vec<TaskId> = tasks.iter().map(|(id, _)| *id).collect();
         for (id, mut task) in tasks {
             self.next_revision();
@@ -221,7 +226,7 @@ impl Board {
             }
         }
         while self.tasks.len() > self.config.limits.tasks
-            && let Some(oldest) = self.tasks.oldest_finished()
+            && let Some(oldest) = self.tasks.oldest_finished(spared)
         {
             self.forget_task(oldest);
         }
