@@ -240,7 +240,9 @@ impl Board {
         }
         check_text("reason", Some(&params.reason))?;
         self.end_if_overdue(call.now, params.token);
-        let broken = self.locks.grant_of(params.token.0).is_some();
+        if self.locks.grant_of(params.token.0).is_none() {
+            return Ok(Broken { broken: false });
+        }
         let ending = Ending {
             why: Stale::Broken,
             lost: Some(callboard_protocol::event::LostWhy::Broken),
@@ -248,7 +250,7 @@ impl Board {
             reason: Some(params.reason),
         };
         self.end_lock(call.now, params.token, ending);
-        Ok(Broken { broken })
+        Ok(Broken { broken: true })
     }
 }
 
