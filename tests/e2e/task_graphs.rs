@@ -69,7 +69,7 @@ fn a_file_that_is_wrong_adds_nothing() {
     let dangling = home.run_with_input(["task", "import", "-"], "- {title: b, depends_on: [c, 99]}\n");
     assert!(dangling.stderr.contains("not there: 99, c"), "{dangling:?}");
     let misspelt = home.run_with_input(["task", "import", "-"], "- {title: a}\n- {titel: b}\n");
-    assert!(misspelt.stderr.contains("at tasks[1]"), "{misspelt:?}");
+    assert!(misspelt.stderr.contains("`tasks[1].titel`"), "{misspelt:?}");
     assert!(import("- title: [a\n").with_code(2).stderr.contains("line 2"));
     import("").with_code(2);
     home.run(["task", "import", "no such file"]).with_code(2);
