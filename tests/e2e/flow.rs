@@ -1,5 +1,8 @@
 //! Readers that are slow or stop: what they miss is told, what they asked for is kept, and nobody else notices.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
 use serde_json::{Value, json};
 
 use crate::harness::{Framing, Home, Raw, resident_kib, wait_for};
@@ -202,6 +205,34 @@ fn an_initial_state_larger_than_any_buffer_comes_whole_among_the_changes() {
     assert_eq!(state.len(), 300);
     assert_eq!((&state["k000"], &state["k300"]), (&json!("changed"), &json!("new")));
     assert!(!state.contains_key("k299"));
+}
+
+#[test]
+fn clients_that_never_pause_leave_the_others_their_turns() {
+    let home = Home::in_memory();
+    let _daemon = home.start();
+    let is_over = AtomicBool::new(false);
+    let flood = |mut client: Raw| {
+        let lines = "{\"method\":\"kv.increment\",\"params\":{\"key\":\"n\"}}\n".repeat(2000);
+        while !is_over.load(Ordering::Relaxed) {
+            client.write(&lines);
+        }
+    };
+    let mut other = home.connect();
+    other.call("kv.set", json!({"key": "n", "value": 0}));
+    let passed_over = thread::scope(|threads| {
+        for _ in 0..3 {
+            let client = home.connect();
+            threads.spawn(|| flood(client));
+        }
+        let mut done = || other.call("kv.get", json!({"key": "n"}))["value"].as_u64().expect("a count");
+        while done() == 0 {}
+        let counts: Vec<u64> = (0..100).map(|_| done()).collect();
+        is_over.store(true, Ordering::Relaxed);
+        counts.windows(2).map(|pair| pair[1] - pair[0]).max()
+    });
+    // A socket holds thousands of requests, and is never empty here.
+    assert!(passed_over < Some(30_000), "{passed_over:?} requests of others came first");
 }
 
 #[test]
