@@ -35,8 +35,9 @@ const INSTANCE_BYTES: usize = 8;
 const CLOSE_TIME: Duration = Duration::from_secs(1);
 /// How often a draining daemon looks whether all clients are gone.
 const DRAIN_LOOK: Duration = Duration::from_millis(10);
-/// Worker threads: one that reads while the other one writes. Boards are locked for microseconds, so more only fight.
-const WORKERS: usize = 2;
+/// Worker threads at most: one that reads while the other one writes. Boards are locked for microseconds, so more only
+/// fight.
+const WORKERS_MAX: usize = 2;
 
 /// Why the daemon did not run. `Display` completes "failed to ...".
 #[derive(Debug, thiserror::Error)]
@@ -98,12 +99,18 @@ pub fn prepare(options: &Options) -> Result<Prepared, RunError> {
 /// [`RunError`] says why it could not start, or what was lost at the stop.
 pub fn run(prepared: Prepared) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKERS)
+        .worker_threads(workers())
         .thread_name("callboard")
         .enable_all()
         .build()
         .map_err(RunError::Runtime)?;
     runtime.block_on(serve(prepared))
+}
+
+/// One core is left to the clients: on two cores, two workers keep each other and the clients from running.
+fn workers() -> usize {
+    std::thread::available_parallelism()
+        .map_or(1, |cores| cores.get().saturating_sub(1).clamp(1, WORKERS_MAX))
 }
 
 async fn serve(prepared: Prepared) -> Result<(), RunError> {
