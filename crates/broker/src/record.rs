@@ -18,6 +18,7 @@ use callboard_protocol::methods::lock::Mode;
 use callboard_protocol::methods::message::{CorrelationId, DeliveryState, Priority, Recipient};
 use callboard_protocol::methods::session::Program;
 use callboard_protocol::names::{AgentName, Key, Label, Role};
+use callboard_protocol::object;
 use callboard_protocol::revision::{MessageId, Revision, TaskId, Token, VoteId};
 use callboard_protocol::scalar::{Object, Scalar};
 use serde::{Deserialize, Serialize};
@@ -97,22 +98,26 @@ pub struct KeyRecord {
 }
 
 /// What every lease has.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct LeaseRecord {
     /// Its token.
     pub token: Token,
     /// To whom it was granted.
     pub agent: AgentName,
     /// The session it is bound to, or none for the agent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub session: Option<SessionId>,
     /// Its TTL in milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub ttl_ms: Option<u64>,
     /// When it ends, in Unix milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub expires_at: Option<u64>,
 }
+
+object!(sparse LeaseRecord {
+    token, agent, session, ttl_ms, expires_at,
+});
 
 /// A held lock.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

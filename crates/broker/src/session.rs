@@ -9,6 +9,7 @@ use std::fmt;
 
 use callboard_protocol::AgentName;
 use callboard_protocol::event::EventBody;
+use callboard_protocol::json::object::Text;
 use callboard_protocol::methods::server::Area;
 use callboard_protocol::methods::session::Program;
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,12 @@ use crate::wait::WaitId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct SessionId(pub u64);
+
+impl Text for SessionId {
+    fn write(&self, out: &mut String) {
+        self.to_string().as_str().write(out);
+    }
+}
 
 impl From<SessionId> for String {
     fn from(id: SessionId) -> Self {

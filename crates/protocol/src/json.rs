@@ -4,6 +4,8 @@
 //! members, every digit) but for line breaks between its tokens, which became spaces on arrival. There is no tree,
 //! and no access to parts.
 
+pub mod object;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;

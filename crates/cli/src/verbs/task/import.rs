@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use callboard_protocol::methods::task::{CreateMany, Several, Task};
-use callboard_protocol::{Json, Label, params};
+use callboard_protocol::{Error, Json, Label, params};
 use clap::Args;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -43,15 +43,14 @@ pub struct ImportArgs {
 
 /// The answer of the daemon, with the names of the file.
 #[derive(Serialize)]
-struct Imported<'a> {
-    tasks: Vec<Named<'a>>,
+struct Imported {
+    tasks: Vec<Json>,
 }
 
-#[derive(Serialize)]
-struct Named<'a> {
-    r#ref: Option<&'a Label>,
-    #[serde(flatten)]
-    task: &'a Task,
+/// A task with its name in the file as its first member.
+fn named((r#ref, task): (Option<&Label>, &Task)) -> Result<Json, Error> {
+    let (name, task) = (Json::from_value(&r#ref)?, Json::from_value(task)?);
+    Json::parse(&task.as_str().replacen('{', &format!("{{\"ref\":{name},"), 1))
 }
 
 /// Adds the tasks.
@@ -69,11 +68,12 @@ pub async fn run(args: ImportArgs, context: &Context) -> Result<Exit, Failure> {
     let params = parse(&what, &text)?;
     let created: Several = context.call(&what, &params).await.map_err(explain)?;
     let names = params.tasks.iter().map(|draft| draft.r#ref.as_ref());
-    let tasks = names.zip(&created.tasks).map(|(r#ref, task)| Named { r#ref, task });
-    let imported = Imported { tasks: tasks.collect() };
+    let tasks: Vec<_> = names.zip(&created.tasks).collect();
+    let json = tasks.iter().copied().map(named).collect::<Result<_, _>>();
+    let imported = Imported { tasks: json.map_err(|error| Failure::rpc(&what, error))? };
     context.output.result(&imported, |output| {
         let mut table = Table::new(["REF", "ID", "STATUS", "TITLE"]);
-        for Named { r#ref, task } in &imported.tasks {
+        for (r#ref, task) in &tasks {
             table.row([or_dash(*r#ref), task.id.to_string(), task.status.to_string(), task.title.clone()]);
         }
         output.table(&table, "")
@@ -96,12 +96,8 @@ fn parse(what: &str, text: &str) -> Result<CreateMany, Failure> {
     let object =
         if json.as_str().starts_with('[') { format!("{{\"tasks\":{json}}}") } else { json.to_string() };
     let raw = RawValue::from_string(object).map_err(|error| wrong(&error))?;
-    params::decode(Some(&raw)).map_err(|error| {
-        let member = error.details.get("member").and_then(|member| member.as_str());
-        let untold = member.filter(|member| !error.message.contains(member));
-        let place = untold.map(|member| format!("at {member}")).into_iter().collect();
-        Failure::rpc(what, error).with_details(place).or_next("callboard task import --help")
-    })
+    params::decode(Some(&raw))
+        .map_err(|error| Failure::rpc(what, error).or_next("callboard task import --help"))
 }
 
 #[cfg(test)]
@@ -130,8 +126,7 @@ mod tests {
         };
         let report = told("- title: a\n- titel: b\n");
         assert_eq!(report.exit, Exit::Usage);
-        assert!(report.why.contains("titel"), "{}", report.why);
-        assert!(report.details[0].starts_with("at tasks[1]"), "{:?}", report.details);
+        assert!(report.why.contains("tasks[1].titel"), "{}", report.why);
         assert!(told("- title: a\n  title: b\n").why.contains("duplicate"));
         assert!(told("- title: [a\n").why.contains("line 2"));
         assert!(told("title: a\n").why.contains("title"));

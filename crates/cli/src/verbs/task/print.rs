@@ -1,6 +1,5 @@
 //! Tasks as people read them: in full, in a table, in a line.
 
-use callboard_protocol::methods::message::Priority;
 use callboard_protocol::methods::task::{Status, Task, Why};
 use callboard_protocol::revision::Token;
 use callboard_protocol::{AgentName, Json, Label};
@@ -42,7 +41,7 @@ fn facts_of(task: &Task) -> [(&'static str, Option<String>); 10] {
     let creator = task.created_by.as_ref().map_or("nobody", AgentName::as_str);
     [
         ("status", Some(standing(task))),
-        ("priority", Some(priority(task.priority).to_owned())),
+        ("priority", Some(task.priority.name().to_owned())),
         ("tags", (!tags.is_empty()).then(|| tags.join(", "))),
         ("role", task.role.as_ref().map(ToString::to_string)),
         ("after", (!after.is_empty()).then(|| after.join(", "))),
@@ -87,16 +86,6 @@ fn reason(why: Why) -> &'static str {
     }
 }
 
-/// A priority's name.
-fn priority(priority: Priority) -> &'static str {
-    match priority {
-        Priority::Low => "low",
-        Priority::Normal => "normal",
-        Priority::High => "high",
-        Priority::Urgent => "urgent",
-    }
-}
-
 /// A table of tasks.
 pub fn table(tasks: &[Task]) -> Table {
     let mut table = Table::new(["ID", "STATUS", "PRIORITY", "ASSIGNEE", "TAGS", "PROGRESS", "TITLE"]);
@@ -106,7 +95,7 @@ pub fn table(tasks: &[Task]) -> Table {
         table.row([
             task.id.to_string(),
             task.status.to_string(),
-            priority(task.priority).to_owned(),
+            task.priority.name().to_owned(),
             or_dash(task.assignee.as_ref()),
             or_dash((!tags.is_empty()).then(|| tags.join(","))),
             or_dash(progress),

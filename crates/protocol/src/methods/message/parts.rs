@@ -26,11 +26,24 @@ pub enum Priority {
     Urgent,
 }
 
+impl Priority {
+    /// The name on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+            Self::Urgent => "urgent",
+        }
+    }
+}
+
 /// A client's own id for a conversation: an integer or a string, given back as it came.
 pub type CorrelationId = RequestId;
 
 /// A message as its recipient gets it. Absent members are null.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 pub struct Message {
     /// The message's id.
     pub id: MessageId,
@@ -65,6 +78,11 @@ pub struct Message {
     /// True for an answer that came after its question had timed out.
     pub late: bool,
 }
+
+crate::object!(Message {
+    id, from, to, r#type = "type", subject, payload, correlation_id, in_reply_to, reply_to,
+    thread_id, priority, sent_at, attempt, receipt, lease_expires_at, late,
+});
 
 /// Where one recipient's delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]

@@ -102,7 +102,7 @@ pub enum OnDependencyFailure {
 }
 
 /// A task. Absent members are null.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 pub struct Task {
     /// The task's id.
     pub id: TaskId,
@@ -153,6 +153,33 @@ pub struct Task {
     /// When its holder's lease ends, in Unix milliseconds.
     pub expires_at: Option<u64>,
 }
+
+crate::object!(Task {
+    id,
+    title,
+    description,
+    payload,
+    status,
+    why,
+    priority,
+    tags,
+    role,
+    depends_on,
+    parent,
+    attempts,
+    max_attempts,
+    assignee,
+    result,
+    error,
+    checkpoint,
+    progress,
+    note,
+    comments,
+    created_by,
+    created_at,
+    updated_at,
+    expires_at,
+});
 
 /// How many tasks there are of each status.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -1,0 +1,211 @@
+//! JSON text of tasks and messages, the large objects that are sent and stored most, written without asking a serializer
+//! about each member.
+//!
+//! Invariant: the text is the one that a derived `Serialize` gives. [`object!`](crate::object) names every member of its
+//! type, so one that is added to the type and forgotten there does not compile. It lacks what these objects don't have:
+//! members that are left out by a rule of their own. Like a [`Json`] they are for `serde_json` alone, and can't be
+//! flattened into another object.
+//!
+//! Half of the time of an answer with a task in it went into looking for characters to escape, member names included.
+
+use serde::ser::{Serialize, SerializeStruct as _, Serializer};
+
+use super::Json;
+use crate::address::Recipients;
+use crate::id::RequestId;
+use crate::methods::message::Priority;
+use crate::methods::task::{OnDependencyFailure, Status, Why};
+use crate::names::{AgentName, Label, Role};
+use crate::revision::Revision;
+use crate::scalar::Scalar;
+
+/// Room for a task or a message without long texts, in bytes.
+const USUAL_BYTES: usize = 768;
+/// The name under which `serde_json` takes a text as it is.
+const VERBATIM: &str = "$serde_json::private::RawValue";
+
+/// What can append itself as JSON text.
+pub trait Text {
+    /// Appends it.
+    fn write(&self, out: &mut String);
+
+    /// Whether a sparse object leaves it out: nothing, or a list of nothing.
+    fn is_absent(&self) -> bool {
+        false
+    }
+}
+
+/// Implements [`Text`] and `Serialize` for a struct by its members, in this order; one whose name is a word of Rust's is
+/// followed by its name in JSON. The first one is always there. A `sparse` object leaves out what is absent, others write
+/// null or `[]`.
+#[macro_export]
+macro_rules! object {
+    (sparse $type:ident { $($members:tt)+ }) => {
+        $crate::object!(@impl sparse_member $type { $($members)+ });
+    };
+    ($type:ident { $($members:tt)+ }) => {
+        $crate::object!(@impl full_member $type { $($members)+ });
+    };
+    (@impl $kind:ident $type:ident { $first:ident $(, $member:ident $(= $name:literal)?)* $(,)? }) => {
+        impl $crate::json::object::Text for $type {
+            fn write(&self, out: &mut String) {
+                let Self { $first $(, $member)* } = self;
+                let key = concat!("{\"", stringify!($first), "\":");
+                $crate::json::object::full_member(out, key, $first);
+                $($crate::json::object::$kind(out, $crate::object!(@key $member $($name)?), $member);)*
+                out.push('}');
+            }
+        }
+
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                $crate::json::object::serialize(self, serializer)
+            }
+        }
+    };
+    (@key $member:ident) => { concat!(",\"", stringify!($member), "\":") };
+    (@key $member:ident $name:literal) => { concat!(",\"", $name, "\":") };
+}
+
+/// Appends a member; `key` has all that stands before the value.
+#[inline]
+pub fn full_member<T: Text>(out: &mut String, key: &'static str, value: &T) {
+    out.push_str(key);
+    value.write(out);
+}
+
+/// Appends a member, unless it is absent.
+#[inline]
+pub fn sparse_member<T: Text>(out: &mut String, key: &'static str, value: &T) {
+    if !value.is_absent() {
+        full_member(out, key, value);
+    }
+}
+
+/// Gives a serializer of `serde_json` the text of `value`.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn serialize<T: Text, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut text = String::with_capacity(USUAL_BYTES);
+    value.write(&mut text);
+    let mut verbatim = serializer.serialize_struct(VERBATIM, 1)?;
+    verbatim.serialize_field(VERBATIM, &text)?;
+    verbatim.end()
+}
+
+/// Appends what is short, or rare, as its own `Serialize` has it.
+pub fn write_plain<T: Serialize + ?Sized>(value: &T, out: &mut String) {
+    // Texts, numbers and names have a form.
+    if let Ok(text) = serde_json::to_string(value) {
+        out.push_str(&text);
+    }
+}
+
+impl Text for str {
+    fn write(&self, out: &mut String) {
+        // Without a way out of the loop, so that it takes many bytes at once.
+        let is_special = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+        if self.bytes().fold(false, |found, byte| found | is_special(byte)) {
+            write_plain(self, out);
+        } else {
+            out.push('"');
+            out.push_str(self);
+            out.push('"');
+        }
+    }
+}
+
+impl Text for Json {
+    fn write(&self, out: &mut String) {
+        out.push_str(self.as_str());
+    }
+}
+
+impl Text for bool {
+    fn write(&self, out: &mut String) {
+        out.push_str(if *self { "true" } else { "false" });
+    }
+}
+
+impl<T: Text> Text for Option<T> {
+    #[inline]
+    fn write(&self, out: &mut String) {
+        match self {
+            Some(value) => value.write(out),
+            None => out.push_str("null"),
+        }
+    }
+
+    fn is_absent(&self) -> bool {
+        self.is_none()
+    }
+}
+
+impl<T: Text> Text for Vec<T> {
+    fn write(&self, out: &mut String) {
+        out.push('[');
+        for (place, item) in self.iter().enumerate() {
+            if place > 0 {
+                out.push(',');
+            }
+            item.write(out);
+        }
+        out.push(']');
+    }
+
+    fn is_absent(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl Text for u64 {
+    fn write(&self, out: &mut String) {
+        out.push_str(itoa::Buffer::new().format(*self));
+    }
+}
+
+impl Text for u32 {
+    fn write(&self, out: &mut String) {
+        u64::from(*self).write(out);
+    }
+}
+
+impl Text for Revision {
+    fn write(&self, out: &mut String) {
+        self.0.write(out);
+    }
+}
+
+impl Text for Scalar {
+    fn write(&self, out: &mut String) {
+        self.as_json().write(out);
+    }
+}
+
+/// What has a text to be written as a JSON string.
+macro_rules! text_of {
+    ($($type:ty: $text:ident),+ $(,)?) => {
+        $(impl Text for $type {
+            fn write(&self, out: &mut String) {
+                self.$text().write(out);
+            }
+        })+
+    };
+}
+text_of!(String: as_str, AgentName: as_str, Label: as_str, Role: as_str, Priority: name, Status: name);
+
+/// What has nothing of the kind.
+macro_rules! plain {
+    ($($type:ty),+ $(,)?) => {
+        $(impl Text for $type {
+            fn write(&self, out: &mut String) {
+                write_plain(self, out);
+            }
+        })+
+    };
+}
+plain!(OnDependencyFailure, Recipients, RequestId, Why);
+
+#[cfg(test)]
+mod tests;
