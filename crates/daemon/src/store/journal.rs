@@ -185,6 +185,16 @@ impl Journal {
         if self.is_sync { &self.synced } else { &self.written }.load(Ordering::Acquire)
     }
 
+    /// Takes the file; what came while it was taken is written for those who found it so. Everybody who waits for the file
+    /// takes it in this way.
+    fn with_writer<T>(&self, act: impl FnOnce(&mut Writer) -> T) -> T {
+        let result = act(&mut locked(&self.writer));
+        if !self.is_sync {
+            self.write();
+        }
+        result
+    }
+
     /// Writes all that has gathered, unless somebody is at it; who is will see what came meanwhile.
     pub fn write(&self) {
         while !locked(&self.pending).lines.is_empty() {
@@ -224,13 +234,17 @@ impl Journal {
     /// Brings what has gathered to the disk, and marks how far that is. Blocks.
     pub fn sync(&self) {
         let _turn = locked(&self.syncing);
-        let (unsynced, position) = {
-            let mut writer = locked(&self.writer);
-            self.write_pending(&mut writer);
+        let (unsynced, position) = self.with_writer(|writer| {
+            self.write_pending(writer);
             (writer.take_unsynced(), self.written.load(Ordering::Acquire))
-        };
+        });
         let done = unsynced.sync();
-        let mut writer = locked(&self.writer);
+        self.with_writer(|writer| self.note_synced(writer, position, done));
+        self.wake();
+    }
+
+    /// What became of an fsync of all up to `position`.
+    fn note_synced(&self, writer: &mut Writer, position: u64, done: Result<(), StoreError>) {
         match done {
             Ok(()) if self.failed_since(position) => {}
             Ok(()) => {
@@ -244,13 +258,11 @@ impl Journal {
                     let _ = line::encode(&mut pending.lines, &Mark { synced: position });
                 }
             }
-            Err(error) => self.report(&mut writer, &error),
+            Err(error) => self.report(writer, &error),
         }
         if !self.is_sync {
-            self.write_pending(&mut writer);
+            self.write_pending(writer);
         }
-        drop(writer);
-        self.wake();
     }
 
     fn failed_since(&self, position: u64) -> bool {
@@ -283,11 +295,12 @@ impl Journal {
         self.sync();
         // The mark itself.
         let _turn = locked(&self.syncing);
-        let mut writer = locked(&self.writer);
-        self.write_pending(&mut writer);
-        if let Err(error) = writer.take_unsynced().sync() {
-            self.report(&mut writer, &error);
-        }
+        self.with_writer(|writer| {
+            self.write_pending(writer);
+            if let Err(error) = writer.take_unsynced().sync() {
+                self.report(writer, &error);
+            }
+        });
     }
 
     fn wake(&self) {

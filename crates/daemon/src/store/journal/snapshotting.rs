@@ -71,8 +71,11 @@ impl Journal {
     /// Begins a new segment; gives its number, and the position after which it begins. A snapshot whose walk begins now
     /// needs this segment and those after it.
     pub fn rotate(&self) -> (u64, Position) {
-        let mut writer = locked(&self.writer);
-        self.write_pending(&mut writer);
+        self.with_writer(|writer| self.rotate_with(writer))
+    }
+
+    fn rotate_with(&self, writer: &mut Writer) -> (u64, Position) {
+        self.write_pending(writer);
         let mut pending = locked(&self.pending);
         if pending.health == Health::Failed {
             // What was lost on the way to the disk is in memory, and so in the snapshot. A position is passed over for it,
@@ -97,7 +100,11 @@ impl Journal {
 
     /// The snapshot that was begun with [`Self::rotate`] has ended so.
     pub fn end_snapshot(&self, end: SnapshotEnd) {
-        let mut writer = locked(&self.writer);
+        self.with_writer(|writer| self.end_snapshot_with(writer, end));
+        self.wake();
+    }
+
+    fn end_snapshot_with(&self, writer: &mut Writer, end: SnapshotEnd) {
         let mut pending = locked(&self.pending);
         writer.end_attempt(end == SnapshotEnd::Absent);
         match (pending.health, end) {
@@ -112,8 +119,5 @@ impl Journal {
             }
             (Health::Recording | Health::Failed, _) => {}
         }
-        drop(pending);
-        drop(writer);
-        self.wake();
     }
 }

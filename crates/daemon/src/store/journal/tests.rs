@@ -317,8 +317,8 @@ fn a_change_of_the_last_moment_of_a_recovery_counts_only_when_it_is_written() {
     assert!(journal.sync_for_snapshot());
     let position = append(&journal, 2);
     assert!(matches!(poll(&journal, position), Poll::Ready(Fate::Lost { .. })));
-    journal.end_snapshot(SnapshotEnd::Durable);
     let before = volume.content(&segment::name(segment));
+    journal.end_snapshot(SnapshotEnd::Durable);
     assert_eq!(poll(&journal, position), Poll::Ready(Fate::Stored));
     assert_ne!(volume.content(&segment::name(segment)), before, "whoever was told of it would lose it");
 }
@@ -350,3 +350,5 @@ fn a_sync_that_finds_nothing_to_do_waits_for_the_one_that_does_it() {
     assert!(!second.join().unwrap(), "what the snapshot would lean on is not on the disk");
     assert_eq!(poll(&journal, position), Poll::Ready(Fate::Lost { after: Position(0) }));
 }
+
+mod concurrent;
