@@ -185,10 +185,11 @@ impl Journal {
         if self.is_sync { &self.synced } else { &self.written }.load(Ordering::Acquire)
     }
 
-    /// Takes the file; what came while it was taken is written for those who found it so. Everybody who waits for the file
-    /// takes it in this way.
+    /// Takes the file; those who found it taken are told of what was written, and what came meanwhile is written for them.
+    /// Everybody who waits for the file takes it in this way.
     fn with_writer<T>(&self, act: impl FnOnce(&mut Writer) -> T) -> T {
         let result = act(&mut locked(&self.writer));
+        self.wake();
         if !self.is_sync {
             self.write();
         }
@@ -240,7 +241,6 @@ impl Journal {
         });
         let done = unsynced.sync();
         self.with_writer(|writer| self.note_synced(writer, position, done));
-        self.wake();
     }
 
     /// What became of an fsync of all up to `position`.

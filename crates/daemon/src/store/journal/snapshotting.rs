@@ -101,7 +101,6 @@ impl Journal {
     /// The snapshot that was begun with [`Self::rotate`] has ended so.
     pub fn end_snapshot(&self, end: SnapshotEnd) {
         self.with_writer(|writer| self.end_snapshot_with(writer, end));
-        self.wake();
     }
 
     fn end_snapshot_with(&self, writer: &mut Writer, end: SnapshotEnd) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-const ROUNDS: usize = 30_000;
+const ROUNDS: usize = 6_000;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 struct Unpark(Thread);
@@ -44,11 +44,10 @@ fn whoever_finds_the_file_taken_is_not_forgotten() {
         threads.spawn(|| {
             for number in 0..ROUNDS {
                 until(2 * number + 1);
-                if number % 8 == 0 {
-                    journal.rotate();
-                    journal.end_snapshot(SnapshotEnd::Absent);
-                } else {
-                    journal.sync();
+                match number % 3 {
+                    0 => _ = journal.rotate(),
+                    1 => journal.end_snapshot(SnapshotEnd::Absent),
+                    _ => journal.sync(),
                 }
                 round.fetch_add(1, Ordering::Release);
             }
