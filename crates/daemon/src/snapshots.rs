@@ -65,6 +65,8 @@ impl Host {
                     }
                     board.image_slice(now, &mut cursor, SLICE)
                 };
+                // Whoever waits for the board may sit on this very core.
+                std::thread::yield_now();
                 walk.write(&handle.namespace, slice)?;
             }
         }
