@@ -28,7 +28,7 @@ histories seconds="60":
 demo:
     cargo run --release -- demo
 
-# Measure the real daemon through its socket, all of it (three minutes) or the parts named
+# Measure the real daemon through its socket, all of it (a minute once it is built) or the parts named
 bench *parts:
     cargo bench -p e2e -- {{parts}}
 

@@ -260,9 +260,6 @@ impl Journal {
             }
             Err(error) => self.report(writer, &error),
         }
-        if !self.is_sync {
-            self.write_pending(writer);
-        }
     }
 
     fn failed_since(&self, position: u64) -> bool {

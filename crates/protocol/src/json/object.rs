@@ -6,7 +6,8 @@
 //! members that are left out by a rule of their own. Like a [`Json`] they are for `serde_json` alone, and can't be
 //! flattened into another object.
 //!
-//! Half of the time of an answer with a task in it went into looking for characters to escape, member names included.
+//! A serializer looks for characters to escape in every text, member names included: a quarter of a task's way from the
+//! request to the answer and the record.
 
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
@@ -95,7 +96,7 @@ pub fn serialize<T: Text, S: Serializer>(value: &T, serializer: S) -> Result<S::
 }
 
 /// Appends what is short, or rare, as its own `Serialize` has it.
-pub fn write_plain<T: Serialize + ?Sized>(value: &T, out: &mut String) {
+fn write_plain<T: Serialize + ?Sized>(value: &T, out: &mut String) {
     // Texts, numbers and names have a form.
     if let Ok(text) = serde_json::to_string(value) {
         out.push_str(&text);
