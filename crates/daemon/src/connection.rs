@@ -12,7 +12,7 @@ mod unstored;
 
 pub(crate) use unstored::lost_error;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -24,12 +24,14 @@ use std::time::Duration;
 use bytes::BytesMut;
 use callboard_broker::Now;
 use callboard_protocol::{Decoder, Framing};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::AsyncWrite;
 use tokio::time::Sleep;
 
 use self::unstored::UnstoredReply;
 use crate::host::Host;
-use crate::listener::{MAY_CLOSE_FIRST, PeerIdentity, Stream, hung_up, is_hung_up, say_and_close};
+use crate::listener::{
+    MAY_CLOSE_FIRST, PeerIdentity, Stream, hung_up, is_hung_up, poll_look, poll_read, say_and_close, take,
+};
 use crate::outbox::{ConnectionId, encode_response};
 use crate::seats::Seat;
 use crate::store::Position;
@@ -48,6 +50,8 @@ const FLUSH: Duration = Duration::from_millis(500);
 const REQUESTS_PER_MOMENT: usize = 64;
 
 thread_local! {
+    /// Whether this thread has slept since it last read anything.
+    static HAS_SLEPT: Cell<bool> = const { Cell::new(false) };
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
 }
 
@@ -100,6 +104,8 @@ pub(crate) struct Connection {
     is_stopping: bool,
     /// The moment of the requests at hand, and for how many more it will do.
     moment: (Now, usize),
+    /// How much of the input at hand is still in the socket, in bytes.
+    seen_left: usize,
     /// How much it has read since it was polled, in bytes.
     turn_bytes: usize,
 }
@@ -128,6 +134,7 @@ impl Connection {
             closing: Box::pin(async move { closing.cancelled().await }),
             is_stopping: false,
             moment: (host.clock.now(), 0),
+            seen_left: 0,
             turn_bytes: 0,
             host,
         }
@@ -162,13 +169,12 @@ impl Connection {
                 self.take_requests();
             }
             let read = self.poll_read(context);
-            let wrote = match self.poll_stored(context) {
-                Poll::Ready(stored) => {
-                    self.collect(context, stored);
-                    self.poll_write(context)
-                }
-                Poll::Pending => false,
-            };
+            let stored = self.poll_stored(context);
+            if let Poll::Ready(stored) = stored {
+                self.collect(context, stored);
+            }
+            self.take_seen();
+            let wrote = stored.is_ready() && self.poll_write(context);
             self.poll_end(context);
             if self.phase == Phase::Closed {
                 return Poll::Ready(());
@@ -212,33 +218,42 @@ impl Connection {
             return false;
         }
         SCRATCH.with_borrow_mut(|scratch| {
-            let mut buffer = ReadBuf::new(scratch);
-            match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
-                Poll::Pending => false,
-                Poll::Ready(Err(_)) => {
-                    self.phase = Phase::Closed;
-                    true
-                }
-                Poll::Ready(Ok(())) if matches!(self.phase, Phase::Failing | Phase::Lingering) => {
-                    if buffer.filled().is_empty() {
-                        self.phase = Phase::Closed;
-                    }
-                    true
-                }
-                Poll::Ready(Ok(())) => {
-                    self.turn_bytes += buffer.filled().len();
-                    self.take_input(buffer.filled());
-                    true
+            // Where input waits already nobody profits, and the second call costs everybody.
+            let read = if HAS_SLEPT.get() { poll_look } else { poll_read };
+            let Poll::Ready(seen) = read(&mut self.stream, context, scratch) else {
+                return false;
+            };
+            HAS_SLEPT.set(false);
+            match seen {
+                Err(_) => self.phase = Phase::Closed,
+                Ok(seen) => {
+                    self.seen_left = seen.left;
+                    self.take_input(&scratch[..seen.bytes]);
                 }
             }
+            true
         })
     }
 
+    /// Takes what was looked at out of the socket.
+    fn take_seen(&mut self) {
+        if self.seen_left > 0 && take(&self.stream, std::mem::take(&mut self.seen_left)).is_err() {
+            self.phase = Phase::Closed;
+        }
+    }
+
     fn take_input(&mut self, bytes: &[u8]) {
+        if matches!(self.phase, Phase::Failing | Phase::Lingering) {
+            if bytes.is_empty() {
+                self.phase = Phase::Closed;
+            }
+            return;
+        }
         if bytes.is_empty() {
             self.end_input();
             return;
         }
+        self.turn_bytes += bytes.len();
         self.input.extend_from_slice(bytes);
         self.take_requests();
     }
@@ -336,6 +351,11 @@ impl Connection {
             board.lose_connection(now, seat.session);
         });
     }
+}
+
+/// To be called when a thread of the runtime has slept.
+pub(crate) fn note_sleep() {
+    HAS_SLEPT.set(true);
 }
 
 /// Asks to be polled again once the runtime has looked for input of others; a mere wake-up would come before that.

@@ -102,6 +102,7 @@ pub fn run(prepared: Prepared) -> Result<(), RunError> {
         .worker_threads(workers())
         .thread_name("callboard")
         .enable_all()
+        .on_thread_unpark(crate::connection::note_sleep)
         .build()
         .map_err(RunError::Runtime)?;
     runtime.block_on(serve(prepared))

@@ -71,7 +71,9 @@ impl Connection {
     }
 
     fn take_command(&mut self, id: Option<RequestId>, command: Command) {
-        match self.dispatch(id.as_ref(), command) {
+        let reply = self.dispatch(id.as_ref(), command);
+        self.take_seen();
+        match reply {
             Reply::Board(Ok(answer), stamp) => {
                 let start = self.output.len();
                 self.respond_to(id.as_ref(), Ok(&answer));

@@ -8,6 +8,7 @@ mod activation;
 mod error;
 #[cfg(unix)]
 mod hangup;
+mod input;
 #[cfg(any(target_os = "macos", all(unix, test)))]
 mod launchd;
 #[cfg(unix)]
@@ -26,6 +27,7 @@ pub use activation::activated;
 pub use error::ListenerError;
 #[cfg(unix)]
 pub use hangup::{hung_up, is_hung_up};
+pub use input::{poll_look, poll_read, take};
 #[cfg(unix)]
 pub use rlimit::raise_open_files;
 #[cfg(unix)]
