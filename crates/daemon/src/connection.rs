@@ -162,13 +162,17 @@ impl Connection {
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.turn_bytes = 0;
+        self.poll_stop(context);
+        let mut is_settled = false;
         loop {
-            self.poll_stop(context);
             self.poll_busy(context);
             if !self.input.is_empty() {
                 self.take_requests();
             }
             let read = self.poll_read(context);
+            if is_settled && !read {
+                return Poll::Pending;
+            }
             let stored = self.poll_stored(context);
             if let Poll::Ready(stored) = stored {
                 self.collect(context, stored);
@@ -182,6 +186,11 @@ impl Connection {
             if !read && !wrote {
                 return Poll::Pending;
             }
+            is_settled = self.phase == Phase::Open
+                && stored.is_ready()
+                && self.input.is_empty()
+                && self.busy.is_none()
+                && self.is_flushed();
             if self.turn_bytes >= READ_BYTES {
                 return yield_turn(context);
             }
@@ -228,7 +237,7 @@ impl Connection {
                 Err(_) => self.phase = Phase::Closed,
                 Ok(seen) => {
                     self.seen_left = seen.left;
-                    self.take_input(&scratch[..seen.bytes]);
+                    self.take_read(&mut scratch[..seen.bytes]);
                 }
             }
             true
@@ -242,7 +251,7 @@ impl Connection {
         }
     }
 
-    fn take_input(&mut self, bytes: &[u8]) {
+    fn take_read(&mut self, bytes: &mut [u8]) {
         if matches!(self.phase, Phase::Failing | Phase::Lingering) {
             if bytes.is_empty() {
                 self.phase = Phase::Closed;
@@ -254,8 +263,7 @@ impl Connection {
             return;
         }
         self.turn_bytes += bytes.len();
-        self.input.extend_from_slice(bytes);
-        self.take_requests();
+        self.take_input(bytes);
     }
 
     /// The peer sends no more: it still gets its answers, unless it has hung up.

@@ -6,6 +6,8 @@
 //! The length framing is cut by hand: tokio-util's `LengthDelimitedCodec` reserves the length announced in the
 //! header, so that four bytes from anybody would cost a whole frame of memory.
 
+use std::ops::Range;
+
 use bytes::{Buf, BytesMut};
 use serde::Serialize;
 
@@ -59,6 +61,15 @@ impl From<FrameError> for Error {
 pub const HEADER_BYTES: usize = 4;
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
+/// Where a frame is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    /// The next frame, without header or line end; `None` when more bytes are needed.
+    pub frame: Option<Range<usize>>,
+    /// How many bytes are done with: the frame's, and what was passed over before it.
+    pub end: usize,
+}
+
 /// Cuts frames out of the bytes of one connection.
 ///
 /// An error is final: the bytes stay in the buffer, and asking again gives the same error.
@@ -98,10 +109,26 @@ impl Decoder {
     /// # Errors
     /// [`FrameError`], after which the connection can only be closed.
     pub fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<BytesMut>, FrameError> {
-        match self.choose(buffer)? {
-            None => Ok(None),
-            Some(Framing::LengthDelimited) => self.cut_counted(buffer),
-            Some(Framing::LineDelimited) => self.cut_line(buffer),
+        let Cut { frame, end } = self.cut(buffer)?;
+        let mut taken = buffer.split_to(end);
+        Ok(frame.map(|frame| {
+            taken.truncate(frame.end);
+            taken.advance(frame.start);
+            taken
+        }))
+    }
+
+    /// As [`Decoder::decode`], for bytes that stay where they are: says where the next frame of `bytes` is, and how
+    /// many of them are done with. Those are to be left out the next time.
+    ///
+    /// # Errors
+    /// [`FrameError`], after which the connection can only be closed.
+    pub fn cut(&mut self, bytes: &[u8]) -> Result<Cut, FrameError> {
+        let start = self.choose(bytes)?;
+        match self.framing {
+            None => Ok(Cut { frame: None, end: start }),
+            Some(Framing::LengthDelimited) => self.cut_counted(bytes, start),
+            Some(Framing::LineDelimited) => self.cut_line(bytes, start),
         }
     }
 
@@ -114,81 +141,85 @@ impl Decoder {
         if let Some(frame) = self.decode(buffer)? {
             return Ok(Some(frame));
         }
-        let rest = buffer.split();
+        let mut rest = buffer.split();
         self.searched = 0;
         match (self.framing, rest.first()) {
             (None, Some(&byte)) => Err(FrameError::BadFirstByte { byte }),
-            (Some(Framing::LineDelimited), Some(_)) => Ok(trim_line(rest)),
+            (Some(Framing::LineDelimited), Some(_)) => {
+                let line = trim_line(&rest).len();
+                rest.truncate(line);
+                Ok(Some(rest).filter(|line| !is_blank(line)))
+            }
             (Some(Framing::LengthDelimited), _) | (_, None) => Ok(None),
         }
     }
 
-    /// The framing, from the first byte that is none of those passed over before a `{`; `None` when it has yet to come.
-    fn choose(&mut self, buffer: &mut BytesMut) -> Result<Option<Framing>, FrameError> {
+    /// Finds the framing, from the first byte that is none of those passed over before a `{`. Gives how many were
+    /// passed over.
+    fn choose(&mut self, bytes: &[u8]) -> Result<usize, FrameError> {
+        let mut start = 0;
         while self.framing.is_none() {
-            match buffer.first() {
-                None => return Ok(None),
-                Some(b' ' | b'\r' | b'\n') => buffer.advance(1),
+            let rest = &bytes[start..];
+            match rest.first() {
+                None => break,
+                Some(b' ' | b'\r' | b'\n') => start += 1,
                 Some(b'{') => self.framing = Some(Framing::LineDelimited),
                 Some(0) if !self.skipped => self.framing = Some(Framing::LengthDelimited),
-                Some(_) if !self.byte_order_mark_seen && buffer.starts_with(BYTE_ORDER_MARK) => {
+                Some(_) if !self.byte_order_mark_seen && rest.starts_with(BYTE_ORDER_MARK) => {
                     self.byte_order_mark_seen = true;
-                    buffer.advance(BYTE_ORDER_MARK.len());
+                    start += BYTE_ORDER_MARK.len();
                 }
-                Some(_) if !self.byte_order_mark_seen && BYTE_ORDER_MARK.starts_with(buffer) => {
-                    return Ok(None);
-                }
+                Some(_) if !self.byte_order_mark_seen && BYTE_ORDER_MARK.starts_with(rest) => break,
                 Some(&byte) => return Err(FrameError::BadFirstByte { byte }),
             }
             self.skipped = true;
         }
-        Ok(self.framing)
+        Ok(start)
     }
 
-    fn cut_counted(&self, buffer: &mut BytesMut) -> Result<Option<BytesMut>, FrameError> {
-        let Some(&header) = buffer.first_chunk::<HEADER_BYTES>() else {
-            return Ok(None);
+    fn cut_counted(&self, bytes: &[u8], start: usize) -> Result<Cut, FrameError> {
+        let Some(&header) = bytes[start..].first_chunk::<HEADER_BYTES>() else {
+            return Ok(Cut { frame: None, end: start });
         };
         let size = usize::try_from(u32::from_be_bytes(header)).unwrap_or(usize::MAX);
         if size > self.frame_bytes {
             return Err(FrameError::TooLarge { size, max: self.frame_bytes });
         }
-        if buffer.len() < HEADER_BYTES + size {
-            return Ok(None);
+        let payload = start + HEADER_BYTES;
+        if bytes.len() - payload < size {
+            return Ok(Cut { frame: None, end: start });
         }
-        buffer.advance(HEADER_BYTES);
-        Ok(Some(buffer.split_to(size)))
+        Ok(Cut { frame: Some(payload..payload + size), end: payload + size })
     }
 
-    fn cut_line(&mut self, buffer: &mut BytesMut) -> Result<Option<BytesMut>, FrameError> {
+    fn cut_line(&mut self, bytes: &[u8], mut start: usize) -> Result<Cut, FrameError> {
         loop {
-            let end = memchr::memchr(b'\n', &buffer[self.searched..]).map(|index| self.searched + index);
-            let line = &buffer[..end.unwrap_or(buffer.len())];
-            let size = line.strip_suffix(b"\r").unwrap_or(line).len();
-            if size > self.frame_bytes {
-                return Err(FrameError::TooLarge { size, max: self.frame_bytes });
+            let from = start + self.searched;
+            let end = memchr::memchr(b'\n', &bytes[from..]).map(|index| from + index);
+            let line = trim_line(&bytes[start..end.unwrap_or(bytes.len())]);
+            if line.len() > self.frame_bytes {
+                return Err(FrameError::TooLarge { size: line.len(), max: self.frame_bytes });
             }
             let Some(end) = end else {
-                self.searched = buffer.len();
-                return Ok(None);
+                self.searched = bytes.len() - start;
+                return Ok(Cut { frame: None, end: start });
             };
             self.searched = 0;
-            let line = buffer.split_to(end);
-            buffer.advance(1);
-            if let Some(line) = trim_line(line) {
-                return Ok(Some(line));
+            if !is_blank(line) {
+                return Ok(Cut { frame: Some(start..start + line.len()), end: end + 1 });
             }
+            start = end + 1;
         }
     }
 }
 
-/// The line without a CR at its end; `None` when it is blank.
-fn trim_line(mut line: BytesMut) -> Option<BytesMut> {
-    if line.last() == Some(&b'\r') {
-        line.truncate(line.len() - 1);
-    }
-    let blank = line.iter().all(u8::is_ascii_whitespace);
-    (!blank).then_some(line)
+/// The line without a CR at its end.
+fn trim_line(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+fn is_blank(line: &[u8]) -> bool {
+    line.iter().all(u8::is_ascii_whitespace)
 }
 
 impl Framing {

@@ -22,7 +22,7 @@ pub mod version;
 
 pub use envelope::{Call, Incoming, Push, Rejection, Request, Response};
 pub use error::{Error, ErrorKind};
-pub use frame::{Decoder, FrameError, Framing};
+pub use frame::{Cut, Decoder, FrameError, Framing};
 pub use id::RequestId;
 pub use json::Json;
 pub use limits::Limits;

@@ -1,8 +1,9 @@
 //! From bytes to requests: frames are cut, requests carried out in order, replies encoded.
 
+use bytes::Buf as _;
 use callboard_protocol::error::Error;
 use callboard_protocol::methods::{Command, Method, unknown_method};
-use callboard_protocol::{FrameError, Request, RequestId};
+use callboard_protocol::{Cut, FrameError, Request, RequestId};
 use serde::Serialize;
 
 use super::{Connection, FAIL_TIME, Phase};
@@ -10,27 +11,57 @@ use crate::dispatch::Reply;
 use crate::outbox::encode_response;
 
 impl Connection {
-    /// Carries out every whole request that is there, unless too many replies wait to be written. At the end of input
-    /// a last line without LF still counts; half a frame is dropped.
+    /// Carries out every whole request of what just came, unless too many replies wait to be written, and keeps the
+    /// rest.
+    pub(super) fn take_input(&mut self, bytes: &mut [u8]) {
+        if !self.input.is_empty() {
+            self.input.extend_from_slice(bytes);
+            return self.take_requests();
+        }
+        let end = self.take_frames(bytes);
+        self.input.extend_from_slice(&bytes[end..]);
+    }
+
+    /// As [`Connection::take_input`], for what was kept. At the end of input a last line without LF still counts; half a
+    /// frame is dropped.
     pub(super) fn take_requests(&mut self) {
-        // Those that had to wait for the ones before them take effect now, not when they came.
-        self.moment.1 = 0;
-        while self.takes_requests() {
-            let frame = match self.phase {
-                Phase::HalfClosed => self.decoder.decode_eof(&mut self.input),
-                Phase::Open | Phase::Closing | Phase::Failing | Phase::Lingering | Phase::Closed => {
-                    self.decoder.decode(&mut self.input)
-                }
-            };
-            match frame {
+        let mut input = std::mem::take(&mut self.input);
+        let end = self.take_frames(&mut input);
+        input.advance(end);
+        while self.phase == Phase::HalfClosed && self.takes_requests() {
+            match self.decoder.decode_eof(&mut input) {
                 Ok(Some(mut frame)) => self.take_frame(&mut frame),
                 Ok(None) => break,
                 Err(error) => self.fail(error),
             }
         }
-        if self.input.is_empty() {
-            self.input = bytes::BytesMut::new();
+        if !input.is_empty() && self.phase != Phase::Failing {
+            self.input = input;
         }
+    }
+
+    /// Gives how many bytes are done with.
+    fn take_frames(&mut self, bytes: &mut [u8]) -> usize {
+        // Those that had to wait for the ones before them take effect now, not when they came.
+        self.moment.1 = 0;
+        let mut start = 0;
+        while self.takes_requests() {
+            match self.decoder.cut(&bytes[start..]) {
+                Ok(Cut { frame, end }) => {
+                    let cut = &mut bytes[start..];
+                    start += end;
+                    match frame {
+                        Some(frame) => self.take_frame(&mut cut[frame]),
+                        None => break,
+                    }
+                }
+                Err(error) => {
+                    self.fail(error);
+                    return bytes.len();
+                }
+            }
+        }
+        start
     }
 
     /// Whether requests are carried out now: not behind one that takes its time, nor while replies pile up.
@@ -41,7 +72,6 @@ impl Connection {
     /// A fatal error of framing: it is told, then the connection closes.
     fn fail(&mut self, error: FrameError) {
         self.respond::<()>(None, Err(&Error::from(error)));
-        self.input = bytes::BytesMut::new();
         self.phase = Phase::Failing;
         self.deadline = Some(Box::pin(tokio::time::sleep(FAIL_TIME)));
     }
