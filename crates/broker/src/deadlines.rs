@@ -67,9 +67,9 @@ impl Deadlines {
         self.due.insert((at, deadline));
     }
 
-    /// Removes a deadline that was set for `at`.
-    pub fn clear(&mut self, at: Monotonic, deadline: Deadline) {
-        self.due.remove(&(at, deadline));
+    /// Removes a deadline that was set for `at`; whether it was.
+    pub fn clear(&mut self, at: Monotonic, deadline: Deadline) -> bool {
+        self.due.remove(&(at, deadline))
     }
 
     /// Moves a deadline; `None` on either side means that there is none.

@@ -77,7 +77,7 @@ pub struct Leases {
 impl Leases {
     /// Grants a lease under a fresh token.
     pub fn grant(&mut self, deadlines: &mut Deadlines, token: Token, lease: Lease) {
-        schedule(deadlines, token, None, Some(&lease));
+        start(deadlines, token, &lease);
         if let Binding::Session(session) = lease.binding {
             self.by_session.insert((session, token));
         }
@@ -94,17 +94,24 @@ impl Leases {
         ttl_ms: Option<u64>,
     ) -> Option<Monotonic> {
         let lease = self.live.get_mut(&token)?;
-        let before = lease.clone();
+        stop(deadlines, token, lease);
         lease.ttl_ms = ttl_ms;
         lease.due = ttl_ms.map(|ttl_ms| now.plus_ms(ttl_ms));
-        schedule(deadlines, token, Some(&before), Some(lease));
+        start(deadlines, token, lease);
         lease.due
+    }
+
+    /// A lease has come to the last tenth of its time: what is due next is its end.
+    pub fn note_soon(&self, deadlines: &mut Deadlines, token: Token) -> Option<&Lease> {
+        let lease = self.live.get(&token)?;
+        deadlines.change(None, lease.due, Deadline::Lease(token));
+        Some(lease)
     }
 
     /// Ends a lease and remembers why.
     pub fn end(&mut self, deadlines: &mut Deadlines, token: Token, why: Stale) -> Option<Lease> {
         let lease = self.live.remove(&token)?;
-        schedule(deadlines, token, Some(&lease), None);
+        stop(deadlines, token, &lease);
         if let Binding::Session(session) = lease.binding {
             self.by_session.remove(&(session, token));
         }
@@ -162,9 +169,18 @@ pub fn stale_token(what: &str, why: Stale) -> Error {
         .with("why", why)
 }
 
-fn schedule(deadlines: &mut Deadlines, token: Token, before: Option<&Lease>, after: Option<&Lease>) {
-    let due = |lease: Option<&Lease>| lease.and_then(|lease| lease.due);
-    let soon = |lease: Option<&Lease>| lease.and_then(Lease::soon);
-    deadlines.change(due(before), due(after), Deadline::Lease(token));
-    deadlines.change(soon(before), soon(after), Deadline::LeaseSoon(token));
+/// Sets what is due first of a lease: the last tenth of its time, or its end.
+fn start(deadlines: &mut Deadlines, token: Token, lease: &Lease) {
+    match lease.soon() {
+        Some(soon) => deadlines.set(soon, Deadline::LeaseSoon(token)),
+        None => deadlines.change(None, lease.due, Deadline::Lease(token)),
+    }
+}
+
+/// Clears what is due of a lease.
+fn stop(deadlines: &mut Deadlines, token: Token, lease: &Lease) {
+    let was_early = lease.soon().is_some_and(|soon| deadlines.clear(soon, Deadline::LeaseSoon(token)));
+    if !was_early {
+        deadlines.change(lease.due, None, Deadline::Lease(token));
+    }
 }

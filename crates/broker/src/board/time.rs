@@ -100,7 +100,7 @@ impl Board {
     }
 
     fn lease_ends_soon(&mut self, now: Now, token: Token) {
-        let Some(lease) = self.leases.find(token) else {
+        let Some(lease) = self.leases.note_soon(&mut self.deadlines, token) else {
             return;
         };
         let Some(due) = lease.due.filter(|due| *due > now.monotonic) else {
