@@ -71,11 +71,13 @@ pub struct BoardConfig {
     pub grace_ms: u64,
     /// Whether the verbs for people are allowed.
     pub admin: bool,
+    /// Whether changes are recorded; a board that is never stored needs no records.
+    pub records: bool,
 }
 
 impl Default for BoardConfig {
     fn default() -> Self {
-        Self { limits: Limits::default(), grace_ms: 5000, admin: true }
+        Self { limits: Limits::default(), grace_ms: 5000, admin: true, records: true }
     }
 }
 
@@ -253,7 +255,18 @@ impl Board {
     }
 
     pub(crate) fn record(&mut self, record: Record) {
-        self.effects.records.push(record);
+        if self.config.records {
+            self.effects.records.push(record);
+        }
+    }
+
+    /// As [`Board::record`], for an entity that is costly to describe.
+    pub(crate) fn record_entity(&mut self, describe: impl FnOnce(&Self) -> Option<Record>) {
+        if self.config.records
+            && let Some(record) = describe(self)
+        {
+            self.effects.records.push(record);
+        }
     }
 
     /// Refuses a change that grows while memory is full.

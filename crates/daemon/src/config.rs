@@ -134,7 +134,8 @@ impl Config {
     /// What each board is handed.
     #[must_use]
     pub fn board_config(&self) -> BoardConfig {
-        BoardConfig { limits: self.limits.clone(), grace_ms: self.grace_ms, admin: self.admin }
+        let records = self.durability != Durability::Memory;
+        BoardConfig { limits: self.limits.clone(), grace_ms: self.grace_ms, admin: self.admin, records }
     }
 
     /// Where the socket is.

@@ -280,9 +280,7 @@ impl Board {
     }
 
     pub(crate) fn record_lock(&mut self, now: Now, token: Token) {
-        if let Some(record) = self.lock_record(now, token) {
-            self.record(Record::Lock(record));
-        }
+        self.record_entity(|board| board.lock_record(now, token).map(Record::Lock));
     }
 
     pub(crate) fn lock_record(&self, now: Now, token: Token) -> Option<LockRecord> {

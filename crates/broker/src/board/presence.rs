@@ -176,9 +176,7 @@ impl Board {
     }
 
     pub(crate) fn record_agent(&mut self, now: Now, name: &AgentName) {
-        if let Some(record) = self.agent_record(now, name) {
-            self.record(Record::Agent(Box::new(record)));
-        }
+        self.record_entity(|board| Some(Record::Agent(Box::new(board.agent_record(now, name)?))));
     }
 
     pub(crate) fn agent_record(&self, now: Now, name: &AgentName) -> Option<AgentRecord> {

@@ -321,9 +321,7 @@ impl Board {
 
     /// Records a session that outlives its connection.
     pub(crate) fn record_session(&mut self, id: SessionId) {
-        if let Some(record) = self.session_record(id) {
-            self.record(Record::Session(record));
-        }
+        self.record_entity(|board| board.session_record(id).map(Record::Session));
     }
 
     pub(crate) fn session_record(&self, id: SessionId) -> Option<SessionRecord> {

@@ -21,15 +21,11 @@ use crate::record::{DedupeRecord, DeliveryRecord, LeaseRecord, MessageRecord, Re
 
 impl Board {
     pub(super) fn record_message(&mut self, now: Now, id: MessageId) {
-        if let Some(record) = self.message_record(now, id) {
-            self.record(Record::Message(Box::new(record)));
-        }
+        self.record_entity(|board| Some(Record::Message(Box::new(board.message_record(now, id)?))));
     }
 
     pub(super) fn record_delivery(&mut self, now: Now, id: MessageId, agent: &AgentName) {
-        if let Some(record) = self.delivery_record(now, id, agent) {
-            self.record(Record::Delivery(record));
-        }
+        self.record_entity(|board| board.delivery_record(now, id, agent).map(Record::Delivery));
     }
 
     /// The record of a message, followed by those of its deliveries.

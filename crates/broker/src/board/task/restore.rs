@@ -19,13 +19,13 @@ use crate::task::{Standing, Task};
 
 impl Board {
     pub(super) fn record_task(&mut self, now: Now, id: TaskId, touched: Touched) {
-        let Some(task) = self.tasks.find(id) else { return };
-        let what = (touched == Touched::All).then(|| task_record(id, task));
-        let state = self.task_state_record(now, id, task);
-        if let Some(what) = what {
-            self.record(Record::Task(Box::new(what)));
+        if touched == Touched::All {
+            self.record_entity(|board| Some(Record::Task(Box::new(task_record(id, board.tasks.find(id)?)))));
         }
-        self.record(Record::TaskState(Box::new(state)));
+        self.record_entity(|board| {
+            let state = board.task_state_record(now, id, board.tasks.find(id)?);
+            Some(Record::TaskState(Box::new(state)))
+        });
     }
 
     /// The records of a task.

@@ -11,9 +11,7 @@ use crate::vote::{Ballot, Closed, Vote};
 
 impl Board {
     pub(super) fn record_vote(&mut self, now: Now, id: VoteId) {
-        if let Some(record) = self.vote_record(now, id) {
-            self.record(Record::Vote(record));
-        }
+        self.record_entity(|board| board.vote_record(now, id).map(Record::Vote));
     }
 
     fn vote_record(&self, now: Now, id: VoteId) -> Option<VoteRecord> {
