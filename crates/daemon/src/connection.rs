@@ -142,7 +142,13 @@ impl Connection {
 
     /// Serves the client until it is gone.
     pub(crate) async fn serve(mut self) {
-        poll_fn(|context| self.poll(context)).await;
+        poll_fn(|context| {
+            self.take_buffer();
+            let end = self.poll(context);
+            self.give_buffer();
+            end
+        })
+        .await;
         self.leave();
         self.host.stats.connections.fetch_sub(1, Ordering::Relaxed);
     }

@@ -85,10 +85,10 @@ pub fn encode_response<T: serde::Serialize>(
     outcome: Result<&T, &Error>,
     out: &mut Vec<u8>,
 ) {
-    if let Err(error) = framing.encode_value(&Response { id, outcome }, out) {
+    if let Err(error) = framing.encode_with(out, |out| Response { id, outcome }.write(out)) {
         let outcome: Result<&T, &Error> = Err(&error);
         // An error of ours is short and plain: it can be encoded.
-        let _ = framing.encode_value(&Response { id, outcome }, out);
+        let _ = framing.encode_with(out, |out| Response { id, outcome }.write(out));
     }
 }
 

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde::ser::{Serialize, SerializeStruct, Serializer};
+use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 use serde_json::value::RawValue;
 
 use crate::limits::FRAME_DEPTH_MAX;
@@ -200,16 +200,26 @@ pub struct Response<'a, T: ?Sized> {
     pub outcome: Result<&'a T, &'a Error>,
 }
 
-impl<T: Serialize + ?Sized> Serialize for Response<'_, T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut response = serializer.serialize_struct("Response", 3)?;
-        response.serialize_field("jsonrpc", VERSION)?;
-        response.serialize_field("id", &self.id)?;
+impl<T: Serialize + ?Sized> Response<'_, T> {
+    /// Appends it as JSON. The envelope is most of a short answer, and the same each time.
+    ///
+    /// # Errors
+    /// When JSON can't express the result; `out` has a part of it then.
+    pub fn write(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
+        out.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
+        serde_json::to_writer(&mut *out, &self.id)?;
         match self.outcome {
-            Ok(result) => response.serialize_field("result", result)?,
-            Err(error) => response.serialize_field("error", error)?,
+            Ok(result) => {
+                out.extend_from_slice(br#","result":"#);
+                serde_json::to_writer(&mut *out, result)?;
+            }
+            Err(error) => {
+                out.extend_from_slice(br#","error":"#);
+                serde_json::to_writer(&mut *out, error)?;
+            }
         }
-        response.end()
+        out.push(b'}');
+        Ok(())
     }
 }
 

@@ -238,8 +238,20 @@ impl Framing {
     /// # Errors
     /// `frame_too_large` when no header can announce it, `internal` when JSON can't express it; `out` is as it was.
     pub fn encode_value<T: Serialize + ?Sized>(self, value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
+        self.encode_with(out, |out| serde_json::to_writer(out, value))
+    }
+
+    /// As [`Framing::encode_value`], for what `write` appends.
+    ///
+    /// # Errors
+    /// `frame_too_large` when no header can announce it, `internal` when `write` fails; `out` is as it was.
+    pub fn encode_with(
+        self,
+        out: &mut Vec<u8>,
+        write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>,
+    ) -> Result<(), Error> {
         let start = self.open(out);
-        if let Err(error) = serde_json::to_writer(&mut *out, value) {
+        if let Err(error) = write(out) {
             out.truncate(start);
             let message = format!("failed to write a frame as JSON: {error}");
             return Err(Error::new(ErrorKind::Internal, message));

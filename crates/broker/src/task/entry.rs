@@ -3,6 +3,7 @@
 //! Invariant: its standing says everything that its place in the indexes follows from; texts and payloads never do.
 
 use callboard_protocol::json::Json;
+use callboard_protocol::json::object::is_plain;
 use callboard_protocol::methods::message::Priority;
 use callboard_protocol::methods::task::{OnDependencyFailure, Status, Why};
 use callboard_protocol::names::{AgentName, Label, Role};
@@ -267,6 +268,9 @@ impl Task {
 /// What a text takes on the wire, with its quotes and a comma.
 #[must_use]
 pub fn text_bytes(text: &str) -> usize {
+    if is_plain(text) {
+        return 3 + text.len();
+    }
     let escaped = text.bytes().map(|byte| match byte {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 8 | 12 => 2,
         0..32 => 6,

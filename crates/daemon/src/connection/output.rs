@@ -1,5 +1,6 @@
 //! From the outbox to bytes: late replies and events join the output, and what is written whole is forgotten.
 
+use std::cell::Cell;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -11,10 +12,30 @@ use crate::store::Position;
 
 /// How much output is collected before it is written, in bytes.
 const ENOUGH_BYTES: usize = 256 << 10;
-/// A buffer larger than this is given back once it is empty, in bytes.
-const KEPT_BYTES: usize = 4 << 10;
+/// A buffer larger than this is not kept once it is empty, in bytes.
+const KEPT_BYTES: usize = ENOUGH_BYTES;
+
+thread_local! {
+    /// The buffer for output of the connection whose turn it is. One that rests without output has none.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 impl Connection {
+    /// Takes the thread's buffer for output, unless there is output already.
+    pub(super) fn take_buffer(&mut self) {
+        if self.output.is_empty() {
+            self.output = BUFFER.take();
+        }
+    }
+
+    /// Gives the thread its buffer back, unless there is still output.
+    pub(super) fn give_buffer(&mut self) {
+        if self.output.is_empty() {
+            let buffer = std::mem::take(&mut self.output);
+            BUFFER.set(if buffer.capacity() <= KEPT_BYTES { buffer } else { Vec::new() });
+        }
+    }
+
     /// How much output waits, in bytes.
     pub(super) fn backlog(&self) -> usize {
         self.output.len() - self.written
@@ -83,9 +104,6 @@ impl Connection {
             self.base = place;
             self.written = 0;
             self.output.clear();
-            if self.output.capacity() > KEPT_BYTES {
-                self.output = Vec::new();
-            }
         }
         let Some(seat) = &self.seat else { return };
         let flow = seat.outbox().written(self.id, place);

@@ -131,11 +131,17 @@ fn values_are_kept_as_written_but_for_line_breaks_between_tokens() {
     assert_eq!(request.params.unwrap().get(), r#"{"b":1.0, "a":"\n","b":1E2}"#);
 }
 
+fn written<T: Serialize>(response: &Response<'_, T>) -> String {
+    let mut out = Vec::new();
+    response.write(&mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
 #[test]
 fn replies_and_events_are_written_as_the_contract_shows_and_read_back() {
     let id = RequestId::from(7);
     let result = serde_json::json!({ "revision": 1 });
-    let text = serde_json::to_string(&Response { id: Some(&id), outcome: Ok(&result) }).unwrap();
+    let text = written(&Response { id: Some(&id), outcome: Ok(&result) });
     assert_eq!(text, r#"{"jsonrpc":"2.0","id":7,"result":{"revision":1}}"#);
     let Ok(Incoming::Response { id: back, outcome: Ok(raw) }) = Incoming::parse(text.as_bytes()) else {
         panic!("{text} is a result");
@@ -143,7 +149,7 @@ fn replies_and_events_are_written_as_the_contract_shows_and_read_back() {
     assert_eq!((back, raw.get()), (Some(id), r#"{"revision":1}"#));
 
     let error = Error::new(ErrorKind::LockHeld, "m").with("conflicts", [1]);
-    let text = serde_json::to_string(&Response::<Json> { id: None, outcome: Err(&error) }).unwrap();
+    let text = written(&Response::<Json> { id: None, outcome: Err(&error) });
     assert_eq!(
         text,
         r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32003,"message":"m","data":{"kind":"lock_held","conflicts":[1]}}}"#

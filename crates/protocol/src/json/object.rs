@@ -103,16 +103,21 @@ fn write_plain<T: Serialize + ?Sized>(value: &T, out: &mut String) {
     }
 }
 
+/// Whether a text has nothing to escape.
+#[must_use]
+pub fn is_plain(text: &str) -> bool {
+    // Without a way out of the loop, so that it takes many bytes at once.
+    text.bytes().fold(true, |plain, byte| plain & (byte >= b' ' && byte != b'"' && byte != b'\\'))
+}
+
 impl Text for str {
     fn write(&self, out: &mut String) {
-        // Without a way out of the loop, so that it takes many bytes at once.
-        let is_special = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
-        if self.bytes().fold(false, |found, byte| found | is_special(byte)) {
-            write_plain(self, out);
-        } else {
+        if is_plain(self) {
             out.push('"');
             out.push_str(self);
             out.push('"');
+        } else {
+            write_plain(self, out);
         }
     }
 }
