@@ -102,7 +102,6 @@ mod linux {
 mod plain {
     use std::io;
 
-    use super::Seen;
     use crate::listener::Stream;
 
     pub use super::poll_read as poll_look;
