@@ -2,7 +2,7 @@
 //!
 //! Invariant: a [`Request`] is all that the contract asks of an envelope, its text has no raw line break, and every
 //! value in it is one that every client can read. A good frame is parsed once and nothing of it is copied; only
-//! errors cost a second look. What `params` means is for [`crate::params`].
+//! errors, and what hardly anybody sends, cost a second look. What `params` means is for [`crate::params`].
 
 use std::borrow::Cow;
 use std::fmt;
@@ -49,6 +49,11 @@ impl<'a> Request<'a> {
             scan::blank_line_breaks(frame);
         }
         let text = utf8(frame)?;
+        if let Some(request) = Usual::read(text)
+            && scan::check(text.as_bytes(), FRAME_DEPTH_MAX).is_ok()
+        {
+            return Ok(request);
+        }
         let Ok(members) = serde_json::from_str::<Members<'_>>(text) else {
             return Err(no_object(text));
         };
@@ -87,6 +92,36 @@ fn no_object(text: &str) -> Rejection {
             };
             Rejection { id: None, error: Error::new(ErrorKind::InvalidRequest, message) }
         }
+    }
+}
+
+/// An envelope as nearly all are: no member is unknown, doubled or null, and the method's name has nothing escaped. What
+/// is wrong with another, if anything is, [`Members`] tells.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Usual<'a> {
+    #[serde(borrow, default, deserialize_with = "some")]
+    jsonrpc: Option<&'a str>,
+    #[serde(borrow, default, deserialize_with = "some")]
+    id: Option<&'a RawValue>,
+    method: &'a str,
+    #[serde(borrow, default, deserialize_with = "some")]
+    params: Option<&'a RawValue>,
+}
+
+impl<'a> Usual<'a> {
+    /// The request that `text` is, if it is a usual one.
+    fn read(text: &'a str) -> Option<Request<'a>> {
+        // Without this an array of the members would do.
+        let object = text.starts_with('{').then_some(text)?;
+        let Self { jsonrpc, id, method, params } = serde_json::from_str(object).ok()?;
+        let id = match id {
+            Some(raw) => Some(RequestId::from_json(raw.get())?),
+            None => None,
+        };
+        let is_usual = jsonrpc.is_none_or(|version| version == VERSION)
+            && params.is_none_or(|raw| raw.get().starts_with('{'));
+        is_usual.then_some(Request { id, method: Cow::Borrowed(method), params })
     }
 }
 
@@ -154,7 +189,7 @@ impl<'a> Members<'a> {
 
     fn content(&self) -> Result<(Cow<'a, str>, Option<&'a RawValue>), Error> {
         let version = self.jsonrpc.map(RawValue::get);
-        if version.is_some_and(|raw| json::string(raw).as_deref() != Some("2.0")) {
+        if version.is_some_and(|raw| json::string(raw).as_deref() != Some(VERSION)) {
             return Err(flaw("jsonrpc", "is not \"2.0\": it may be left out"));
         }
         let method = self.method.and_then(|raw| json::string(raw.get()));
@@ -276,16 +311,17 @@ pub enum Incoming<'a> {
 #[derive(serde::Deserialize)]
 struct IncomingMembers<'a> {
     id: Option<RequestId>,
-    #[serde(borrow, default, deserialize_with = "raw")]
+    #[serde(borrow, default, deserialize_with = "some")]
     result: Option<&'a RawValue>,
     error: Option<Error>,
     method: Option<String>,
-    #[serde(borrow, default, deserialize_with = "raw")]
+    #[serde(borrow, default, deserialize_with = "some")]
     params: Option<&'a RawValue>,
 }
 
-fn raw<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
+/// For a member that may be left out and is never null.
+fn some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 impl<'a> Incoming<'a> {

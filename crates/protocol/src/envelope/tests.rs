@@ -92,6 +92,7 @@ fn what_is_json_but_no_request_is_invalid() {
     for (frame, id, member) in [
         ("[]", None, None),
         (r#"[{"id":1,"method":"server.ping"}]"#, None, None),
+        (r#"["2.0",7,"a",{}]"#, None, None),
         ("1", None, None),
         ("null", None, None),
         (r#""text""#, None, None),
@@ -222,8 +223,61 @@ fn nearly() -> impl Strategy<Value = Vec<u8>> {
     vec(piece, 0..12).prop_map(|pieces| pieces.concat())
 }
 
+/// Objects whose members are those of requests, now and then wrong, doubled or strangely written.
+fn members() -> impl Strategy<Value = Vec<u8>> {
+    let members = [
+        r#""id":7"#,
+        r#""id":"a""#,
+        r#""id":"\u0061""#,
+        r#""id":"\ud800""#,
+        r#""id":-0"#,
+        r#""id":9223372036854775808"#,
+        r#""id":1.5"#,
+        r#""id":null"#,
+        r#""\u0069d":7"#,
+        r#""method":"a""#,
+        r#""method":"a""#,
+        r#""method":"a""#,
+        r#""method":"\u0061""#,
+        r#""method":"\udc00""#,
+        r#""method":null"#,
+        r#""params":{}"#,
+        r#""params":{"b":[1e999]}"#,
+        r#""params":{"b":"\ud83d\ude00"}"#,
+        r#""params":{"b":}"#,
+        r#""params":null"#,
+        r#""params":[]"#,
+        r#""jsonrpc":"2.0""#,
+        r#""jsonrpc":"1.0""#,
+        r#""jsonrpc":null"#,
+        r#""parms":{}"#,
+    ];
+    vec(prop::sample::select(members.to_vec()), 0..5)
+        .prop_map(|members| format!("{{{}}}", members.join(",")).into_bytes())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn a_usual_request_is_read_as_any_other(bytes in members()) {
+        // Only what begins with its brace is a usual one.
+        let mut unusual = [b" ", bytes.as_slice()].concat();
+        let mut usual = bytes.clone();
+        match (Request::parse(&mut usual), Request::parse(&mut unusual)) {
+            (Ok(usual), Ok(unusual)) => {
+                prop_assert_eq!(usual.id, unusual.id);
+                prop_assert_eq!(usual.method, unusual.method);
+                prop_assert_eq!(usual.params.map(RawValue::get), unusual.params.map(RawValue::get));
+            }
+            (Err(usual), Err(unusual)) => {
+                prop_assert_eq!(usual.id, unusual.id);
+                prop_assert_eq!(usual.error.kind, unusual.error.kind);
+                prop_assert_eq!(usual.error.details.get("member"), unusual.error.details.get("member"));
+            }
+            (usual, unusual) => prop_assert!(false, "{usual:?} and {unusual:?}"),
+        }
+    }
+
     #[test]
     fn any_bytes_are_a_request_or_rejected_with_a_place_inside_the_frame(bytes in nearly()) {
         let mut frame = bytes.clone();
