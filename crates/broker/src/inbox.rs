@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use callboard_protocol::methods::message::{Counts, Recipient};
 use callboard_protocol::names::{AgentName, Label};
-use callboard_protocol::revision::{MessageId, Revision, Token};
+use callboard_protocol::revision::{MessageId, Revision};
 
 use crate::inbox::queue::{Inbox, Overdue, Place};
 use crate::inbox::stored::{Delivery, Standing, Stored};
@@ -41,7 +41,6 @@ pub struct Dedupe {
 pub struct Inboxes {
     messages: BTreeMap<MessageId, Stored>,
     inboxes: BTreeMap<AgentName, Inbox>,
-    leased: BTreeMap<Token, (MessageId, AgentName)>,
     sent: BTreeSet<(AgentName, MessageId)>,
     finished: BTreeMap<u64, MessageId>,
     last_finished: u64,
@@ -147,18 +146,6 @@ impl Inboxes {
         stored.map_or_else(Vec::new, |stored| self.wakers.take_armed(agent, &stored.header))
     }
 
-    /// The message that a delivery lease is of.
-    #[must_use]
-    pub fn message_of(&self, token: Token) -> Option<MessageId> {
-        self.leased.get(&token).map(|(id, _)| *id)
-    }
-
-    /// The message and the inbox that a delivery lease is of.
-    #[must_use]
-    pub fn leased_by(&self, token: Token) -> Option<(MessageId, AgentName)> {
-        self.leased.get(&token).cloned()
-    }
-
     /// A message.
     #[must_use]
     pub fn find(&self, id: MessageId) -> Option<&Stored> {
@@ -242,15 +229,7 @@ impl Inboxes {
             let inbox = self.inboxes.entry(delivery.agent.clone()).or_default();
             inbox.index(id, stored, delivery, present);
         }
-        let Standing::Leased { token, subscription, .. } = delivery.standing else {
-            return;
-        };
-        if present {
-            self.leased.insert(token, (id, delivery.agent.clone()));
-        } else {
-            self.leased.remove(&token);
-        }
-        if let Some(subscription) = subscription {
+        if let Standing::Leased { token, subscription: Some(subscription), .. } = delivery.standing {
             self.takers.note(subscription, token, present);
         }
     }

@@ -1,9 +1,9 @@
 //! Leases: a held lock, a delivered message (and a claimed task) are the same thing, something granted to an agent
 //! under a token, bound to it or to one of its sessions, until a deadline.
 //!
-//! Invariant: a token is in the table exactly as long as its lease is live or overdue and unnoticed; the area that the
-//! lease is of holds the same token. Ended tokens are remembered for a while, so that a late caller hears why.
-//! Lacks what a lease is of: the areas act when one ends.
+//! Invariant: a token is in the table exactly as long as its lease is live or overdue and unnoticed; what the lease is of
+//! holds the same token. Ended tokens are remembered for a while, so that a late caller hears why.
+//! Lacks what becomes of what a lease was of: the areas act when one ends.
 
 mod unbound;
 
@@ -14,7 +14,7 @@ use callboard_protocol::error::{Error, ErrorKind};
 use callboard_protocol::event::LeaseKind;
 use callboard_protocol::limits::DEADLINE_SOON_TTL_MS_MIN;
 use callboard_protocol::methods::message::Stale;
-use callboard_protocol::revision::{Revision, Token};
+use callboard_protocol::revision::{MessageId, Revision, TaskId, Token};
 
 use crate::deadlines::{Deadline, Deadlines};
 use crate::now::Monotonic;
@@ -34,11 +34,34 @@ pub enum Binding {
     Session(SessionId),
 }
 
+/// What a lease is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leased {
+    /// The lock under the same token.
+    Lock,
+    /// The agent's delivery of a message.
+    Message(MessageId),
+    /// A claimed task.
+    Task(TaskId),
+}
+
+impl Leased {
+    /// Its kind, as others see it.
+    #[must_use]
+    pub fn kind(self) -> LeaseKind {
+        match self {
+            Self::Lock => LeaseKind::Lock,
+            Self::Message(_) => LeaseKind::Message,
+            Self::Task(_) => LeaseKind::Task,
+        }
+    }
+}
+
 /// One lease.
 #[derive(Debug, Clone)]
 pub struct Lease {
     /// What it is of.
-    pub kind: LeaseKind,
+    pub of: Leased,
     /// To whom it was granted.
     pub agent: AgentName,
     /// What it is bound to.
@@ -140,6 +163,24 @@ impl Leases {
     #[must_use]
     pub fn find_live(&self, token: Token, now: Monotonic) -> Option<&Lease> {
         self.find(token).filter(|lease| !lease.is_overdue(now) && !self.is_unbound(token, lease))
+    }
+
+    /// The message that a delivery's lease is of.
+    #[must_use]
+    pub fn message_of(&self, token: Token) -> Option<MessageId> {
+        match self.find(token)?.of {
+            Leased::Message(id) => Some(id),
+            Leased::Lock | Leased::Task(_) => None,
+        }
+    }
+
+    /// The task that a claim's lease is of.
+    #[must_use]
+    pub fn task_of(&self, token: Token) -> Option<TaskId> {
+        match self.find(token)?.of {
+            Leased::Task(id) => Some(id),
+            Leased::Lock | Leased::Message(_) => None,
+        }
     }
 
     /// Why a token no longer counts; one that was never given counts as expired.

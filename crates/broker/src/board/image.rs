@@ -6,7 +6,6 @@
 
 use std::ops::Bound;
 
-use callboard_protocol::event::LeaseKind;
 use callboard_protocol::limits::{FORGET_AGENT_MS, RESTART_LEASE_MS_MIN};
 use callboard_protocol::methods::message::Stale;
 use callboard_protocol::revision::{MessageId, Revision, TaskId, Token, VoteId};
@@ -18,7 +17,7 @@ use crate::board::{Board, BoardConfig};
 use crate::deadlines::Deadline;
 use crate::keyspace::Entry;
 use crate::keyspace::history::History;
-use crate::lease::{Binding, Lease};
+use crate::lease::{Binding, Lease, Leased};
 use crate::lock::{LockName, LockNameError, LockNames, Request};
 use crate::now::Now;
 use crate::record::{AgentRecord, KeyRecord, LeaseRecord, LockRecord, Record, SessionRecord};
@@ -257,10 +256,10 @@ impl Board {
     }
 
     /// A lease as it goes on after a restart: with at least 5 s left, so that its holder can extend it.
-    pub(crate) fn lease_after_restart(&self, now: Now, kind: LeaseKind, record: &LeaseRecord) -> Lease {
+    pub(crate) fn lease_after_restart(&self, now: Now, of: Leased, record: &LeaseRecord) -> Lease {
         let least = now.monotonic.plus_ms(RESTART_LEASE_MS_MIN);
         Lease {
-            kind,
+            of,
             agent: record.agent.clone(),
             binding: record.session.map_or(Binding::Agent, Binding::Session),
             ttl_ms: record.ttl_ms,
@@ -279,7 +278,7 @@ impl Board {
             })
         };
         let names: LockNames = record.keys.iter().map(name).collect::<Result<_, _>>()?;
-        let lease = self.lease_after_restart(now, LeaseKind::Lock, &record.lease);
+        let lease = self.lease_after_restart(now, Leased::Lock, &record.lease);
         self.leases.grant(&mut self.deadlines, token, lease);
         self.lock_grants.insert(token, GrantInfo::new(&names, record.reason, record.acquired_at));
         self.locks.grant(token.0, Request { agent: record.lease.agent, names, mode: record.mode });

@@ -4,7 +4,7 @@
 //! waiters. After each change of the table [`Board::hand_over`] grants to whoever nothing blocks any more.
 
 use callboard_protocol::error::{Error, ErrorKind};
-use callboard_protocol::event::{Event, LeaseKind, LockContended, LockLost, LostWhy};
+use callboard_protocol::event::{Event, LockContended, LockLost, LostWhy};
 use callboard_protocol::methods::BoardAnswer;
 use callboard_protocol::methods::kv::IfLock;
 use callboard_protocol::methods::lock::{Acquired, CycleEdge};
@@ -15,7 +15,7 @@ use callboard_protocol::revision::{Revision, Token};
 
 use crate::board::lock_grants::{Ending, GrantInfo, GrantTerms};
 use crate::board::{Board, Verdict, invalid_params, limit_exceeded};
-use crate::lease::{Binding, Lease, stale_token};
+use crate::lease::{Binding, Lease, Leased, stale_token};
 use crate::lock::{Deadlock, LockName, LockNames, Request};
 use crate::now::{Monotonic, Now};
 use crate::page::ENVELOPE_BYTES;
@@ -65,7 +65,7 @@ impl Board {
         let due = terms.ttl_ms.map(|ttl_ms| now.monotonic.plus_ms(ttl_ms));
         let agent = request.agent.clone();
         let GrantTerms { binding, ttl_ms, reason, .. } = terms;
-        let lease = Lease { kind: LeaseKind::Lock, agent: agent.clone(), binding, ttl_ms, due };
+        let lease = Lease { of: Leased::Lock, agent: agent.clone(), binding, ttl_ms, due };
         self.leases.grant(&mut self.deadlines, token, lease);
         self.lock_grants.insert(token, GrantInfo::new(&request.names, reason, now.unix_ms));
         let keys = key_texts(&request.names);
@@ -269,7 +269,7 @@ impl Board {
 
     /// Ends a grant whose time is over, or whose binding, though that was not worked off yet.
     pub(crate) fn end_if_overdue(&mut self, now: Now, token: Token) {
-        let Some(lease) = self.leases.find(token).filter(|lease| lease.kind == LeaseKind::Lock) else {
+        let Some(lease) = self.leases.find(token).filter(|lease| lease.of == Leased::Lock) else {
             return;
         };
         if self.leases.is_unbound(token, lease) {

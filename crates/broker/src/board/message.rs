@@ -31,7 +31,7 @@ use callboard_protocol::revision::{MessageId, Revision, Token};
 
 use crate::board::{Board, Call, check_text, invalid_params, not_found};
 use crate::inbox::stored::{Header, Standing};
-use crate::lease::stale_token;
+use crate::lease::{Leased, stale_token};
 use crate::now::Now;
 
 use posting::{Draft, check_id};
@@ -115,8 +115,8 @@ impl Board {
     fn live_receipt(&mut self, now: Now, agent: &AgentName, receipt: &str) -> Result<Token, Stale> {
         let token = token_of(receipt).ok_or(Stale::Expired)?;
         self.end_if_lapsed(now, token);
-        match self.inboxes.leased_by(token) {
-            Some((_, holder)) if holder == *agent => Ok(token),
+        match self.leases.find(token) {
+            Some(lease) if matches!(lease.of, Leased::Message(_)) && lease.agent == *agent => Ok(token),
             Some(_) => Err(Stale::Expired),
             None => Err(self.leases.why_ended(token)),
         }
@@ -177,7 +177,7 @@ impl Board {
             .map_err(|why| stale_receipt(&params.receipt, why))?;
         let lease_ms = Some(params.lease_ms.get());
         let extended = self.leases.extend(&mut self.deadlines, token, now.monotonic, lease_ms);
-        if let (Some(end), Some(id)) = (extended, self.inboxes.message_of(token)) {
+        if let (Some(end), Some(id)) = (extended, self.leases.message_of(token)) {
             self.next_revision();
             self.change_delivery(now, id, &agent, |delivery| {
                 if let Standing::Leased { due, .. } = &mut delivery.standing {

@@ -219,7 +219,7 @@ impl Board {
             .iter()
             .filter(|token| {
                 let live = self.leases.find_live(**token, now.monotonic);
-                live.is_some_and(|lease| lease.kind == kind)
+                live.is_some_and(|lease| lease.of.kind() == kind)
             })
             .count()
     }

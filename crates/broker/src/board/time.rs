@@ -1,13 +1,14 @@
 //! What happens because time passes: one place that works off the deadlines, in slices.
 
 use callboard_protocol::error::Error;
-use callboard_protocol::event::{DeadlineSoon, Event, LeaseKind};
+use callboard_protocol::event::{DeadlineSoon, Event};
 use callboard_protocol::methods::message::Stale;
 use callboard_protocol::revision::Token;
 
 use crate::board::Board;
 use crate::board::lock_grants::Ending;
 use crate::deadlines::Deadline;
+use crate::lease::Leased;
 use crate::now::Now;
 use crate::wait::{WaitId, WaitKind};
 
@@ -91,10 +92,10 @@ impl Board {
     }
 
     fn lease_ran_out(&mut self, now: Now, token: Token) {
-        match self.leases.find(token).map(|lease| lease.kind) {
-            Some(LeaseKind::Lock) => self.end_lock(now, token, lock_expired()),
-            Some(LeaseKind::Message) => self.delivery_lapsed(now, token),
-            Some(LeaseKind::Task) => self.task_due(now),
+        match self.leases.find(token).map(|lease| lease.of) {
+            Some(Leased::Lock) => self.end_lock(now, token, lock_expired()),
+            Some(Leased::Message(_)) => self.delivery_lapsed(now, token),
+            Some(Leased::Task(_)) => self.task_due(now),
             None => {}
         }
     }
@@ -106,13 +107,12 @@ impl Board {
         let Some(due) = lease.due.filter(|due| *due > now.monotonic) else {
             return;
         };
-        let id = match lease.kind {
-            LeaseKind::Lock => None,
-            LeaseKind::Message => self.inboxes.message_of(token),
-            LeaseKind::Task => self.tasks.of_token(token),
+        let id = match lease.of {
+            Leased::Lock => None,
+            Leased::Message(id) | Leased::Task(id) => Some(id),
         };
         let event = DeadlineSoon {
-            what: lease.kind,
+            what: lease.of.kind(),
             id,
             token: id.is_none().then_some(token),
             expires_at: now.unix_of(due),
@@ -123,10 +123,10 @@ impl Board {
 
     /// Ends a lease because what it was bound to ended.
     pub(crate) fn end_unbound(&mut self, now: Now, token: Token) {
-        match self.leases.find(token).map(|lease| lease.kind) {
-            Some(LeaseKind::Lock) => self.end_lock(now, token, Ending::quietly(Stale::Expired)),
-            Some(LeaseKind::Message) => self.delivery_lapsed(now, token),
-            Some(LeaseKind::Task) => self.end_claim(now, token),
+        match self.leases.find(token).map(|lease| lease.of) {
+            Some(Leased::Lock) => self.end_lock(now, token, Ending::quietly(Stale::Expired)),
+            Some(Leased::Message(_)) => self.delivery_lapsed(now, token),
+            Some(Leased::Task(_)) => self.end_claim(now, token),
             None => {}
         }
     }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use callboard_protocol::methods::task::{Counts, Status};
 use callboard_protocol::names::AgentName;
-use callboard_protocol::revision::{Revision, TaskId, Token};
+use callboard_protocol::revision::{Revision, TaskId};
 
 use crate::now::Monotonic;
 use crate::task::entry::{Standing, Task};
@@ -20,10 +20,10 @@ pub(super) struct Indexes {
     pub ready: Ready,
     /// Those that became ready and were not offered to those who wait.
     pub unoffered: BTreeSet<Place>,
-    pub by_status: BTreeSet<(Status, TaskId)>,
+    /// One set for each status, in the order of [`Status::ALL`].
+    pub by_status: [BTreeSet<TaskId>; Status::ALL.len()],
     pub counts: Counts,
     pub child_counts: BTreeMap<TaskId, Counts>,
-    pub by_token: BTreeMap<Token, TaskId>,
     pub claimed: BTreeMap<AgentName, usize>,
     pub due: BTreeSet<(Monotonic, TaskId)>,
     /// Finished tasks that nothing needs, in the order in which they make room.
@@ -36,7 +36,7 @@ impl Indexes {
     pub fn put(&mut self, id: TaskId, task: &Task, present: bool) {
         self.put_end(id, task, present);
         let status = task.status();
-        put(&mut self.by_status, (status, id), present);
+        put(&mut self.by_status[status as usize], id, present);
         count(self.counts.of(status), present);
         if let Some(parent) = task.parent {
             let counts = self.child_counts.entry(parent).or_default();
@@ -53,16 +53,11 @@ impl Indexes {
             }
             put(&mut self.unoffered, place, present);
         }
-        if let (Some(token), Some(agent)) = (task.standing.token(), &task.assignee) {
+        if let (Some(_), Some(agent)) = (task.standing.token(), &task.assignee) {
             let claimed = self.claimed.entry(agent.clone()).or_default();
             count(claimed, present);
             if *claimed == 0 {
                 self.claimed.remove(agent);
-            }
-            if present {
-                self.by_token.insert(token, id);
-            } else {
-                self.by_token.remove(&token);
             }
         }
         let cost = task.cost();

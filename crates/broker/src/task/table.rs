@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use callboard_protocol::methods::task::{Counts, Status};
 use callboard_protocol::names::{AgentName, Label, Role};
-use callboard_protocol::revision::{Revision, TaskId, Token};
+use callboard_protocol::revision::{Revision, TaskId};
 
 use crate::now::Monotonic;
 use crate::record::{TaskRecord, TaskStateRecord};
@@ -96,12 +96,6 @@ impl Tasks {
         self.indexes.claimed.get(agent).copied().unwrap_or(0)
     }
 
-    /// The task under a claim's token.
-    #[must_use]
-    pub fn of_token(&self, token: Token) -> Option<TaskId> {
-        self.indexes.by_token.get(&token).copied()
-    }
-
     /// The tasks after an id, in order.
     pub fn iter_after(&self, after: TaskId) -> impl Iterator<Item = (TaskId, &Task)> {
         let from = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
@@ -110,7 +104,7 @@ impl Tasks {
 
     /// The tasks of a status after an id, in order.
     pub fn of_status(&self, status: Status, after: TaskId) -> impl Iterator<Item = TaskId> + '_ {
-        self.indexes.by_status.range((status, next(after))..=(status, Revision(u64::MAX))).map(|(_, id)| *id)
+        self.indexes.by_status[status as usize].range(next(after)..).copied()
     }
 
     /// The children of a task after an id, in order.

@@ -112,14 +112,20 @@ fn encode_after<T: Serialize + ?Sized>(
     buffer.extend_from_slice(&[b'0'; CHECKSUM_DIGITS]);
     buffer.extend_from_slice(BEFORE_RECORD);
     serde_json::to_writer(&mut *buffer, record)?;
-    if buffer[record_start..].contains(&b'\n') {
+    if memchr::memchr(b'\n', &buffer[record_start..]).is_some() {
         return Err(EncodeError::LineBreak);
     }
-    let checksum = format!("{:08x}", crc32fast::hash(&buffer[record_start..]));
-    buffer[checksum_start..checksum_start + CHECKSUM_DIGITS].copy_from_slice(checksum.as_bytes());
+    let checksum = hex(crc32fast::hash(&buffer[record_start..]));
+    buffer[checksum_start..checksum_start + CHECKSUM_DIGITS].copy_from_slice(&checksum);
     buffer.extend_from_slice(AFTER_RECORD);
     buffer.push(b'\n');
     Ok(())
+}
+
+/// The digits of a checksum. Formatting it takes longer than computing it.
+fn hex(checksum: u32) -> [u8; CHECKSUM_DIGITS] {
+    let digits = b"0123456789abcdef";
+    std::array::from_fn(|place| digits[(checksum >> (28 - 4 * place)) as usize & 15])
 }
 
 /// Gives the bytes of the record in `line` (without its line feed), once the checksum was found right.
@@ -132,7 +138,7 @@ pub fn decode(line: &[u8]) -> Result<&[u8], LineFault> {
     let rest = rest.strip_prefix(BEFORE_RECORD).ok_or(LineFault::Form)?;
     let record = rest.strip_suffix(AFTER_RECORD).ok_or(LineFault::Form)?;
     let computed = crc32fast::hash(record);
-    if stored == format!("{computed:08x}").as_bytes() {
+    if stored == hex(computed) {
         Ok(record)
     } else {
         Err(LineFault::Checksum { stored: String::from_utf8_lossy(stored).into_owned(), computed })

@@ -3,7 +3,6 @@
 //! Invariant: each change of a delivery goes through [`Board::change_delivery`], so that record, load, deadlines and
 //! the message's end follow. What is over by the clock is worked off for an inbox before it is looked at.
 
-use callboard_protocol::event::LeaseKind;
 use callboard_protocol::limits::{ATTEMPTS_MAX, DEAD_MESSAGE_MS, FINISHED_MESSAGE_MS, FINISHED_MESSAGES_MAX};
 use callboard_protocol::methods::message::{Message, Stale};
 use callboard_protocol::methods::server::Area;
@@ -17,7 +16,7 @@ use crate::inbox::SubscriptionKey;
 use crate::inbox::queue::Overdue;
 use crate::inbox::stored::{Delivery, Standing};
 use crate::inbox::takers::{TakerId, Terms};
-use crate::lease::Lease;
+use crate::lease::{Lease, Leased};
 use crate::now::{Monotonic, Now};
 use crate::record::Record;
 
@@ -73,7 +72,7 @@ impl Board {
         let token = self.next_revision();
         let due = now.monotonic.plus_ms(terms.lease_ms);
         let lease = Lease {
-            kind: LeaseKind::Message,
+            of: Leased::Message(id),
             agent: agent.clone(),
             binding: terms.binding,
             ttl_ms: Some(terms.lease_ms),
@@ -92,19 +91,19 @@ impl Board {
 
     /// The message under a live lease, as its taker gets it.
     pub(super) fn leased_message(&self, now: Now, token: Token) -> Option<Message> {
-        let (id, agent) = self.inboxes.leased_by(token)?;
+        let id = self.leases.message_of(token)?;
+        let lease = self.leases.find(token)?;
         let stored = self.inboxes.find(id)?;
-        let due = self.leases.find(token)?.due;
-        let mut message = stored.message(id, stored.delivery(&agent)?.attempts);
+        let mut message = stored.message(id, stored.delivery(&lease.agent)?.attempts);
         message.receipt = Some(receipt_of(token));
-        message.lease_expires_at = due.map(|due| now.unix_of(due));
+        message.lease_expires_at = lease.due.map(|due| now.unix_of(due));
         Some(message)
     }
 
     /// Ends the lease under a token; the caller says where the delivery stands now.
     pub(super) fn end_delivery_lease(&mut self, token: Token, why: Stale) -> Option<Unleased> {
-        let (id, agent) = self.inboxes.leased_by(token)?;
-        self.leases.end(&mut self.deadlines, token, why);
+        let id = self.leases.message_of(token)?;
+        let agent = self.leases.end(&mut self.deadlines, token, why)?.agent;
         let subscription = match self.inboxes.find(id)?.delivery(&agent)?.standing {
             Standing::Leased { subscription, .. } => subscription,
             Standing::Queued { .. }

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use callboard_protocol::event::LeaseKind;
 use callboard_protocol::limits::{DEAD_MESSAGE_MS, DEDUPE_MS, FINISHED_MESSAGE_MS};
 use callboard_protocol::methods::message::DeliveryState;
 use callboard_protocol::names::AgentName;
@@ -16,6 +15,7 @@ use crate::board::Board;
 use crate::deadlines::Deadline;
 use crate::inbox::Dedupe;
 use crate::inbox::stored::{Delivery, Header, Standing, Stored};
+use crate::lease::Leased;
 use crate::now::Now;
 use crate::record::{DedupeRecord, DeliveryRecord, LeaseRecord, MessageRecord, Record};
 
@@ -196,7 +196,7 @@ impl Board {
                 let Some(lease) = &record.lease else {
                     return (Standing::Queued { ready_at: None }, false);
                 };
-                return self.restored_lease(now, lease);
+                return self.restored_lease(now, record.message, lease);
             }
             DeliveryState::Acked => Standing::Acked,
             DeliveryState::Dead => Standing::Dead,
@@ -206,8 +206,8 @@ impl Board {
         (standing, false)
     }
 
-    fn restored_lease(&mut self, now: Now, record: &LeaseRecord) -> (Standing, bool) {
-        let lease = self.lease_after_restart(now, LeaseKind::Message, record);
+    fn restored_lease(&mut self, now: Now, id: MessageId, record: &LeaseRecord) -> (Standing, bool) {
+        let lease = self.lease_after_restart(now, Leased::Message(id), record);
         let due = lease.due.unwrap_or(now.monotonic);
         let lapsed = self.is_orphan(&lease);
         self.leases.grant(&mut self.deadlines, record.token, lease);

@@ -4,7 +4,7 @@
 //! is offered to the takers, and a taker that becomes able is shown the ready messages, and no more is ever looked at.
 
 use callboard_protocol::error::Error;
-use callboard_protocol::event::{Event, LeaseKind};
+use callboard_protocol::event::Event;
 use callboard_protocol::limits::{CREDIT_DEFAULT, CREDIT_MAX, LABELS_MAX, MESSAGE_LEASE_MS_DEFAULT};
 use callboard_protocol::methods::BoardAnswer;
 use callboard_protocol::methods::lock::Bind;
@@ -264,7 +264,7 @@ impl Board {
 
     /// Ends a delivery's lease whose time is over, though its deadline was not worked off yet; tells whether it was.
     pub(super) fn end_if_lapsed(&mut self, now: Now, token: Token) -> bool {
-        let is_message = self.leases.find(token).is_some_and(|lease| lease.kind == LeaseKind::Message);
+        let is_message = self.leases.message_of(token).is_some();
         let has_lapsed = is_message && self.leases.find_live(token, now.monotonic).is_none();
         if has_lapsed {
             self.delivery_lapsed(now, token);

@@ -4,7 +4,6 @@
 //! that becomes ready goes to the longest waiting claim that may have it, and a claim takes the task that goes first.
 
 use callboard_protocol::error::{Error, ErrorKind};
-use callboard_protocol::event::LeaseKind;
 use callboard_protocol::limits::TASK_LEASE_MS_DEFAULT;
 use callboard_protocol::methods::BoardAnswer;
 use callboard_protocol::methods::lock::Bind;
@@ -15,7 +14,7 @@ use callboard_protocol::revision::TaskId;
 
 use super::{Touched, check_tags, no_task};
 use crate::board::{Board, Call, Verdict, invalid_params};
-use crate::lease::{Binding, Lease};
+use crate::lease::{Binding, Lease, Leased};
 use crate::now::{Monotonic, Now};
 use crate::task::waiters::Terms;
 use crate::task::{Standing, Task};
@@ -140,7 +139,7 @@ impl Board {
         let agent = terms.agent.clone();
         let token = self.next_revision();
         let lease = Lease {
-            kind: LeaseKind::Task,
+            of: Leased::Task(id),
             agent: agent.clone(),
             binding: terms.binding,
             ttl_ms: Some(terms.lease_ms),

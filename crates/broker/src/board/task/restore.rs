@@ -4,7 +4,6 @@
 //! [`Board::finish_restore_tasks`], where every index and deadline is derived and what was decided across tasks (who is
 //! blocked) is decided again. What the daemon was down for counts as wall time.
 
-use callboard_protocol::event::LeaseKind;
 use callboard_protocol::limits::{DEDUPE_MS, FINISHED_TASK_MS};
 use callboard_protocol::methods::task::Status;
 use callboard_protocol::revision::{Revision, TaskId, Token};
@@ -12,6 +11,7 @@ use callboard_protocol::revision::{Revision, TaskId, Token};
 use super::Touched;
 use crate::board::Board;
 use crate::deadlines::Deadline;
+use crate::lease::Leased;
 use crate::now::Now;
 use crate::record::{Record, TaskRecord, TaskStateRecord};
 use crate::task::entry::Finish;
@@ -139,7 +139,7 @@ impl Board {
             Status::Pending => ready,
             Status::InProgress => {
                 let Some(record) = &state.lease else { return ready };
-                let lease = self.lease_after_restart(now, LeaseKind::Task, record);
+                let lease = self.lease_after_restart(now, Leased::Task(state.task), record);
                 let due = lease.due;
                 if self.is_orphan(&lease) {
                     lapsed.push(record.token);

@@ -21,8 +21,8 @@ impl Board {
     /// The task under a live claim of the caller's, and the caller.
     fn own_claim(&mut self, call: &Call, token: Token) -> Result<(TaskId, AgentName), Error> {
         let agent = call.agent()?.clone();
-        self.settle_task(call.now, self.tasks.of_token(token).unwrap_or_default());
-        let Some(id) = self.tasks.of_token(token) else {
+        self.settle_task(call.now, self.leases.task_of(token).unwrap_or_default());
+        let Some(id) = self.leases.task_of(token) else {
             return Err(stale_token(&format!("task token {token}"), self.leases.why_ended(token)));
         };
         let holder = self.tasks.find(id).and_then(|task| task.assignee.clone());
@@ -139,7 +139,7 @@ impl Board {
     }
 
     pub(super) fn claim_lapsed(&mut self, now: Now, token: Token) {
-        let Some(id) = self.tasks.of_token(token) else { return };
+        let Some(id) = self.leases.task_of(token) else { return };
         let holder = self.tasks.find(id).and_then(|task| task.assignee.clone());
         self.leases.end(&mut self.deadlines, token, Stale::Expired);
         let name = holder.as_ref().map_or("nobody", AgentName::as_str);

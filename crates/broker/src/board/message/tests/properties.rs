@@ -145,7 +145,7 @@ impl Run {
                 assert!(unacked.len() <= taker.terms.max);
                 for token in unacked {
                     assert!(board.leases.find(token).is_some());
-                    let stored = board.inboxes.message_of(token).and_then(|id| board.inboxes.find(id));
+                    let stored = board.leases.message_of(token).and_then(|id| board.inboxes.find(id));
                     assert!(taker.terms.filter.matches(&stored.unwrap().header));
                 }
             }
