@@ -1,4 +1,4 @@
-//! Leases: a held lock, a delivered message (and a claimed task) are the same thing, something granted to an agent
+//! Leases: a held lock, a delivered message and a claimed task are the same thing, something granted to an agent
 //! under a token, bound to it or to one of its sessions, until a deadline.
 //!
 //! Invariant: a token is in the table exactly as long as its lease is live or overdue and unnoticed; what the lease is of
