@@ -145,9 +145,9 @@ impl Agents {
         Some(result)
     }
 
-    /// Tells what is queued, leased and claimed for an agent now.
-    pub fn set_load(&mut self, name: &AgentName, load: usize) {
-        self.change(name, |agent| agent.load = load);
+    /// Tells what is queued, leased and claimed for an agent now; `None` when nobody knows it.
+    pub fn set_load(&mut self, name: &AgentName, load: usize) -> Option<()> {
+        self.change(name, |agent| agent.load = load)
     }
 
     /// Tells that an agent was just given a message or a task.

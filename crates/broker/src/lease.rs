@@ -55,6 +55,24 @@ impl Leased {
             Self::Task(_) => LeaseKind::Task,
         }
     }
+
+    /// The message.
+    #[must_use]
+    pub fn message(self) -> Option<MessageId> {
+        match self {
+            Self::Message(id) => Some(id),
+            Self::Lock | Self::Task(_) => None,
+        }
+    }
+
+    /// The task.
+    #[must_use]
+    pub fn task(self) -> Option<TaskId> {
+        match self {
+            Self::Task(id) => Some(id),
+            Self::Lock | Self::Message(_) => None,
+        }
+    }
 }
 
 /// One lease.
@@ -168,19 +186,13 @@ impl Leases {
     /// The message that a delivery's lease is of.
     #[must_use]
     pub fn message_of(&self, token: Token) -> Option<MessageId> {
-        match self.find(token)?.of {
-            Leased::Message(id) => Some(id),
-            Leased::Lock | Leased::Task(_) => None,
-        }
+        self.find(token)?.of.message()
     }
 
     /// The task that a claim's lease is of.
     #[must_use]
     pub fn task_of(&self, token: Token) -> Option<TaskId> {
-        match self.find(token)?.of {
-            Leased::Task(id) => Some(id),
-            Leased::Lock | Leased::Message(_) => None,
-        }
+        self.find(token)?.of.task()
     }
 
     /// Why a token no longer counts; one that was never given counts as expired.

@@ -31,7 +31,7 @@ use callboard_protocol::revision::{MessageId, Revision, Token};
 
 use crate::board::{Board, Call, check_text, invalid_params, not_found};
 use crate::inbox::stored::{Header, Standing};
-use crate::lease::{Leased, stale_token};
+use crate::lease::stale_token;
 use crate::now::Now;
 
 use posting::{Draft, check_id};
@@ -116,7 +116,7 @@ impl Board {
         let token = token_of(receipt).ok_or(Stale::Expired)?;
         self.end_if_lapsed(now, token);
         match self.leases.find(token) {
-            Some(lease) if matches!(lease.of, Leased::Message(_)) && lease.agent == *agent => Ok(token),
+            Some(lease) if lease.of.message().is_some() && lease.agent == *agent => Ok(token),
             Some(_) => Err(Stale::Expired),
             None => Err(self.leases.why_ended(token)),
         }

@@ -55,16 +55,15 @@ impl Board {
         change: impl FnOnce(&mut Task, Revision),
     ) {
         let revision = self.next_revision();
-        let before = self.tasks.find(id).and_then(|task| task.assignee.clone());
-        let standing = self.tasks.change(id, |task| {
+        let changed = self.tasks.change(id, |task| {
+            let before = (task.standing.token(), task.assignee.clone());
             change(task, revision);
             task.updated_at = now.unix_ms;
+            (before, (task.standing.token(), task.assignee.clone()))
         });
-        let Some(standing) = standing else { return };
+        let Some(((token_before, before), (token, after))) = changed else { return };
         self.record_task(now, id, touched);
-        let Some(task) = self.tasks.find(id) else { return };
-        let after = task.assignee.clone();
-        if standing.token() != task.standing.token() {
+        if token_before != token {
             let other = before.filter(|before| after.as_ref() != Some(before));
             for agent in other.iter().chain(&after) {
                 self.update_load(agent);

@@ -13,7 +13,7 @@ use callboard_protocol::revision::{Revision, TaskId};
 use crate::now::Monotonic;
 use crate::record::{TaskRecord, TaskStateRecord};
 use crate::session::{SessionId, SubscriptionId};
-use crate::task::entry::{Standing, Task};
+use crate::task::entry::Task;
 use crate::task::indexes::Indexes;
 use crate::task::ready::Place;
 use crate::task::waiters::{Claims, Ends};
@@ -170,19 +170,19 @@ impl Tasks {
         }
     }
 
-    /// Changes a task, and its places with it. Gives where it stood before.
-    pub fn change(&mut self, id: TaskId, change: impl FnOnce(&mut Task)) -> Option<Standing> {
+    /// Changes a task, and its places with it. Gives what `change` gives.
+    pub fn change<T>(&mut self, id: TaskId, change: impl FnOnce(&mut Task) -> T) -> Option<T> {
         let task = self.table.get_mut(&id)?;
-        let before = task.standing;
+        let was_finished = task.standing.is_finished();
         self.indexes.put(id, task, false);
-        change(task);
+        let result = change(task);
         self.indexes.put(id, task, true);
         let is_finished = task.standing.is_finished();
-        if before.is_finished() != is_finished {
+        if was_finished != is_finished && !task.depends_on.is_empty() {
             let depends_on = task.depends_on.clone();
             self.pin(&depends_on, !is_finished);
         }
-        Some(before)
+        Some(result)
     }
 
     /// Takes a task out.

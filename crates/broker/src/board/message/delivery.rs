@@ -53,8 +53,7 @@ impl Board {
 
     /// Tells the agents how much waits for one of them; drops the inbox of a name that nobody registered.
     pub(crate) fn update_load(&mut self, agent: &AgentName) {
-        self.agents.set_load(agent, self.load_of(agent));
-        if self.agents.find(agent).is_none() {
+        if self.agents.set_load(agent, self.load_of(agent)).is_none() {
             self.inboxes.forget_if_empty(agent);
         }
     }
@@ -91,8 +90,8 @@ impl Board {
 
     /// The message under a live lease, as its taker gets it.
     pub(super) fn leased_message(&self, now: Now, token: Token) -> Option<Message> {
-        let id = self.leases.message_of(token)?;
         let lease = self.leases.find(token)?;
+        let id = lease.of.message()?;
         let stored = self.inboxes.find(id)?;
         let mut message = stored.message(id, stored.delivery(&lease.agent)?.attempts);
         message.receipt = Some(receipt_of(token));

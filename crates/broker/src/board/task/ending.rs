@@ -85,6 +85,9 @@ impl Board {
     /// A task may be finished: those that waited for it go on or fail, and those that waited for these. The first ones do
     /// at once, the rest in slices; until their turn comes they stay blocked.
     pub(super) fn propagate(&mut self, now: Now, id: TaskId) {
+        if self.tasks.dependents(id, TaskId::default()).next().is_none() {
+            return;
+        }
         let mut left = vec![(id, TaskId::default())];
         self.spread(now, &mut left);
         if !left.is_empty() {

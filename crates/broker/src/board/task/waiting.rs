@@ -66,10 +66,11 @@ impl Board {
     /// A task changed: answers those who waited for what it is now.
     pub(super) fn reconsider_task_waits(&mut self, now: Now, id: TaskId) {
         self.reconsider_claims(now, id);
-        if self.tasks.find(id).is_some_and(|task| !task.standing.is_finished()) {
+        let waits = self.tasks.ends.of_task(id);
+        if waits.is_empty() || self.tasks.find(id).is_some_and(|task| !task.standing.is_finished()) {
             return;
         }
-        for wait in self.tasks.ends.of_task(id) {
+        for wait in waits {
             let Some(awaited) = self.tasks.ends.find(wait).filter(|awaited| self.has_ended(awaited)).cloned()
             else {
                 continue;

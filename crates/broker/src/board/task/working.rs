@@ -22,15 +22,14 @@ impl Board {
     fn own_claim(&mut self, call: &Call, token: Token) -> Result<(TaskId, AgentName), Error> {
         let agent = call.agent()?.clone();
         self.settle_task(call.now, self.leases.task_of(token).unwrap_or_default());
-        let Some(id) = self.leases.task_of(token) else {
+        let lease = self.leases.find(token);
+        let Some((id, holder)) = lease.and_then(|lease| Some((lease.of.task()?, &lease.agent))) else {
             return Err(stale_token(&format!("task token {token}"), self.leases.why_ended(token)));
         };
-        let holder = self.tasks.find(id).and_then(|task| task.assignee.clone());
-        if holder.as_ref() == Some(&agent) {
+        if *holder == agent {
             return Ok((id, agent));
         }
-        let holder_name = holder.as_ref().map_or("another agent", AgentName::as_str);
-        let message = format!("task token {token} is {holder_name}'s: only its holder uses it");
+        let message = format!("task token {token} is {holder}'s: only its holder uses it");
         Err(Error::new(ErrorKind::NotOwner, message).with("assignee", holder))
     }
 
