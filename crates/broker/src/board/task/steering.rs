@@ -7,7 +7,7 @@ use callboard_protocol::methods::task::{Cancel, One, Retry, Review, Status, Upda
 use callboard_protocol::names::{AgentName, Label};
 use callboard_protocol::revision::TaskId;
 
-use super::{Touched, check_tags, finished, no_task};
+use super::{Touched, check_tags, finished, no_task, unblocked};
 use crate::board::{Board, Call, check_text};
 use crate::now::Now;
 use crate::task::entry::Finish;
@@ -97,7 +97,7 @@ impl Board {
         self.check_memory()?;
         let mut left = vec![id];
         while let Some(next) = left.pop() {
-            self.start_anew(now, next, call.agent.as_ref());
+            self.start_anew(now, next, next != id, call.agent.as_ref());
             left.extend(self.failed_with(next));
         }
         self.finish_tasks(now);
@@ -117,19 +117,21 @@ impl Board {
         revived.collect()
     }
 
-    fn start_anew(&mut self, now: Now, id: TaskId, by: Option<&AgentName>) {
+    /// A task is as it was created. Who asks for one by its id wants it now; one that comes along keeps its delay.
+    fn start_anew(&mut self, now: Now, id: TaskId, keeps_delay: bool, by: Option<&AgentName>) {
         let Some(is_blocked) = self.tasks.find(id).map(|task| self.has_open_dependency(task)) else {
             return;
         };
         self.change_task(now, id, Touched::All, |task, revision| {
-            task.standing = if is_blocked { Standing::Blocked } else { Standing::Pending { turn: revision } };
+            task.not_before = task.not_before.filter(|_| keeps_delay);
+            task.standing =
+                if is_blocked { Standing::Blocked } else { unblocked(now, task.not_before, revision) };
             task.why = None;
             task.error = None;
             task.result = None;
             task.assignee = None;
             task.attempts = 0;
             task.releases = 0;
-            task.not_before = None;
         });
         self.tell_task(now, id, "retried", by);
     }

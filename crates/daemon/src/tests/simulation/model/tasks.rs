@@ -194,7 +194,10 @@ impl State {
             let mut task = self.tasks[&next].clone();
             let is_revived = next == id || task.standing == Standing::Failed(Why::Dependency);
             if is_revived {
+                let rest = task.rest;
                 task.start_anew();
+                // Only who is asked for by its id need not rest.
+                task.rest = if next == id { PAST } else { rest };
             }
             task.is_out_of_order |= next != id && task.runs_anyway;
             changed.push((next, task));
