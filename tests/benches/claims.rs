@@ -8,7 +8,7 @@ use crate::queues::{Lists, Queue, Tasks, Tube, Wire};
 use crate::report::{self, median, number};
 use crate::rig::{Raw, Rig, end};
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 15;
 /// A multiple of every shape's connections and window.
 const JOBS: usize = 4800;
 /// Connections, and how many requests each has under way at once.
