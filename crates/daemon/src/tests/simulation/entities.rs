@@ -186,7 +186,8 @@ fn times(record: &mut Record, tolerance: Tolerance) -> Vec<u64> {
             // However far the wall clock was moved, a bucket that is empty is full after this.
             let full_ms = limiter.burst * limiter.per_ms / limiter.rate;
             let latest = floor - LEASE_MS_MIN - 2 * tolerance.apart_ms + full_ms;
-            times.push(std::mem::take(&mut limiter.full_at).min(latest));
+            // One that was full before counts from a restart as one that is just full.
+            times.push(std::mem::take(&mut limiter.full_at).min(latest).max(tolerance.unix_ms));
         }
         _other => {}
     }

@@ -197,6 +197,9 @@ impl World {
     fn settle(&mut self, namespace: &Namespace) -> Settled {
         let settled = self.daemon.settle(namespace, &mut self.history);
         self.model.changes = self.history.len();
+        // Before the call's answer is judged: a session whose grace is over may end within it.
+        let ended = settled.outputs.iter().filter(|(output, _)| matches!(output.what, Outgoing::Ended));
+        ended.for_each(|(output, _)| self.model.session_ends(namespace, output.session, None));
         let revision = self.daemon.seats[namespace].board.revision().0;
         let last = self.revisions.insert(namespace.clone(), revision);
         assert!(last.is_none_or(|last| last <= revision), "revisions went back from {last:?} to {revision}");
@@ -222,7 +225,6 @@ impl World {
             }
             Outgoing::Push { body, .. } => self.pushed(namespace, session, body.as_str()),
             Outgoing::Ended => {
-                self.model.session_ends(namespace, session, None);
                 for client in self.clients.iter_mut().filter(|client| client.session == Some(session)) {
                     (client.session, client.is_connected) = (None, false);
                 }
