@@ -97,6 +97,9 @@ fn memory_forgets_everything_and_says_so() {
     client.call("kv.set", json!({"key": "a", "value": 1}));
     client.call("lock.acquire", json!({"keys": ["a"]}));
     client.refused("storage_failed", "server.snapshot", json!({}));
+    let store = client.call("server.stats", json!({}))["store"].clone();
+    let counters = store.as_object().unwrap();
+    assert!(counters.contains_key("records") && counters.values().all(|counter| *counter == 0), "{store}");
     assert_eq!(client.call("server.info", json!({}))["durability"], "memory");
     let first = instance_id(&home);
     let _daemon = home.stop_and_start(daemon);

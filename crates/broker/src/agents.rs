@@ -145,9 +145,9 @@ impl Agents {
         Some(result)
     }
 
-    /// Tells what is queued, leased and claimed for an agent now; `None` when nobody knows it.
-    pub fn set_load(&mut self, name: &AgentName, load: usize) -> Option<()> {
-        self.change(name, |agent| agent.load = load)
+    /// Tells what is queued, leased and claimed for an agent now; whether there is such an agent.
+    pub fn set_load(&mut self, name: &AgentName, load: usize) -> bool {
+        self.change(name, |agent| agent.load = load).is_some()
     }
 
     /// Tells that an agent was just given a message or a task.

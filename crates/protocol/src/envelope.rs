@@ -319,7 +319,7 @@ struct IncomingMembers<'a> {
     params: Option<&'a RawValue>,
 }
 
-/// For a member that may be left out and is never null.
+/// For a member that may be left out, where null is no way to leave it out: it is for `T` to take or to refuse.
 fn some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }

@@ -22,7 +22,6 @@ pub(super) struct Indexes {
     pub unoffered: BTreeSet<Place>,
     /// One set for each status, in the order of [`Status::ALL`].
     pub by_status: [BTreeSet<TaskId>; Status::ALL.len()],
-    pub counts: Counts,
     pub child_counts: BTreeMap<TaskId, Counts>,
     pub claimed: BTreeMap<AgentName, usize>,
     pub due: BTreeSet<(Monotonic, TaskId)>,
@@ -37,7 +36,6 @@ impl Indexes {
         self.put_end(id, task, present);
         let status = task.status();
         put(&mut self.by_status[status as usize], id, present);
-        count(self.counts.of(status), present);
         if let Some(parent) = task.parent {
             let counts = self.child_counts.entry(parent).or_default();
             count(counts.of(status), present);

@@ -81,7 +81,11 @@ impl Tasks {
     /// How many tasks there are of each status.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        self.indexes.counts
+        let mut counts = Counts::default();
+        for status in Status::ALL {
+            *counts.of(status) = self.indexes.by_status[status as usize].len();
+        }
+        counts
     }
 
     /// How many children of each status a task has; `None` when it has none.
@@ -178,7 +182,7 @@ impl Tasks {
         let result = change(task);
         self.indexes.put(id, task, true);
         let is_finished = task.standing.is_finished();
-        if was_finished != is_finished && !task.depends_on.is_empty() {
+        if was_finished != is_finished {
             let depends_on = task.depends_on.clone();
             self.pin(&depends_on, !is_finished);
         }

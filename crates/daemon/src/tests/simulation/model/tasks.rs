@@ -197,7 +197,9 @@ impl State {
                 let rest = task.rest;
                 task.start_anew();
                 // Only who is asked for by its id need not rest.
-                task.rest = if next == id { PAST } else { rest };
+                if next != id {
+                    task.rest = rest;
+                }
             }
             task.is_out_of_order |= next != id && task.runs_anyway;
             changed.push((next, task));
