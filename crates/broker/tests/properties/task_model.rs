@@ -282,9 +282,11 @@ impl Model {
             return Some("not_ready");
         }
         let mut left = vec![id];
+        // Only who is asked for by its id need not rest.
+        self.task(id).not_before = None;
         while let Some(id) = left.pop() {
             let task = self.task(id);
-            (task.status, task.by_dependency, task.not_before) = (Status::Blocked, false, None);
+            (task.status, task.by_dependency) = (Status::Blocked, false);
             (task.attempts, task.releases, task.assignee) = (0, 0, None);
             self.unblock(id);
             let dependents = self.dependents(id);
