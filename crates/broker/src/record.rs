@@ -21,7 +21,7 @@ use callboard_protocol::names::{AgentName, Key, Label, Role};
 use callboard_protocol::object;
 use callboard_protocol::revision::{MessageId, Revision, TaskId, Token, VoteId};
 use callboard_protocol::scalar::{Object, Scalar};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::session::SessionId;
 
@@ -29,7 +29,7 @@ use crate::session::SessionId;
 pub const VERSION: u32 = 1;
 
 /// One entity after a change, or its end.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Record {
     /// The namespace's revision counter.
@@ -78,8 +78,33 @@ pub enum Record {
     LimiterEnded(Key),
 }
 
+object!(tagged Record {
+    Revision = "revision",
+    Key = "key",
+    KeyEnded = "key_ended",
+    Lock = "lock",
+    LockEnded = "lock_ended",
+    Agent = "agent",
+    AgentEnded = "agent_ended",
+    Session = "session",
+    SessionEnded = "session_ended",
+    Leaving = "leaving",
+    LeavingEnded = "leaving_ended",
+    Message = "message",
+    MessageEnded = "message_ended",
+    Delivery = "delivery",
+    Task = "task",
+    TaskState = "task_state",
+    TaskEnded = "task_ended",
+    Vote = "vote",
+    Ballot = "ballot",
+    VoteEnded = "vote_ended",
+    Limiter = "limiter",
+    LimiterEnded = "limiter_ended",
+});
+
 /// A key.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct KeyRecord {
     /// The key.
     pub key: Key,
@@ -88,14 +113,18 @@ pub struct KeyRecord {
     /// The revision of its last change.
     pub revision: Revision,
     /// When its TTL ends, in Unix milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub expires_at: Option<u64>,
     /// When it last changed, in Unix milliseconds.
     pub updated_at: u64,
     /// Who last changed it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub updated_by: Option<AgentName>,
 }
+
+object!(sparse KeyRecord {
+    key, value, revision, expires_at, updated_at, updated_by,
+});
 
 /// What every lease has.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -120,23 +149,28 @@ object!(sparse LeaseRecord {
 });
 
 /// A held lock.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct LockRecord {
     /// Its lease.
     pub lease: LeaseRecord,
     /// Its names, normalised.
+    #[serde(default)]
     pub keys: Vec<String>,
     /// Its mode.
     pub mode: Mode,
     /// Why, for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub reason: Option<String>,
     /// When it was granted, in Unix milliseconds.
     pub acquired_at: u64,
 }
 
+object!(sparse LockRecord {
+    lease, keys, mode, reason, acquired_at,
+});
+
 /// An agent that left or was removed, whose leases are not all ended yet.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct LeavingRecord {
     /// The agent.
     pub agent: AgentName,
@@ -146,33 +180,37 @@ pub struct LeavingRecord {
     pub is_removed: bool,
 }
 
+object!(sparse LeavingRecord {
+    agent, up_to, is_removed,
+});
+
 /// An agent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct AgentRecord {
     /// Its name.
     pub name: AgentName,
     /// What it can be addressed by.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub role: Option<Role>,
     /// What it can do.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub capabilities: Vec<Label>,
     /// What it is, for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub description: Option<String>,
     /// Anything else.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub metadata: Option<Object>,
     /// What it is doing.
     pub status: Status,
     /// On which task.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub task: Option<Scalar>,
     /// A note for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub note: Option<String>,
     /// How far it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub progress: Option<Scalar>,
     /// Whether its presence lasts.
     pub live: bool,
@@ -184,50 +222,59 @@ pub struct AgentRecord {
     pub last_seen_at: u64,
 }
 
+object!(sparse AgentRecord {
+    name, role, capabilities, description, metadata, status, task, note, progress, live, ttl_ms,
+    registered_at, last_seen_at,
+});
+
 /// A session that outlives its connection.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct SessionRecord {
     /// Its name.
     pub id: SessionId,
     /// What takes it over.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub resume_token: Option<String>,
     /// For whom it acts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub agent: Option<AgentName>,
     /// The program at the other end.
     pub client: Program,
 }
 
+object!(sparse SessionRecord {
+    id, resume_token, agent, client,
+});
+
 /// A message, without its deliveries.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct MessageRecord {
     /// Its id.
     pub id: MessageId,
     /// The sender; none for the daemon itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub from: Option<AgentName>,
     /// The addresses, as the sender gave them.
     pub to: Recipients,
     /// Its type.
     pub r#type: Label,
     /// What it is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub subject: Option<String>,
     /// The content, while it is needed.
-    #[serde(default, deserialize_with = "present::deserialize", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present::deserialize")]
     pub payload: Option<Json>,
     /// The sender's own id for the conversation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub correlation_id: Option<CorrelationId>,
     /// The message that this one answers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub in_reply_to: Option<MessageId>,
     /// Who gets the answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub reply_to: Option<AgentName>,
     /// The thread it belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub thread_id: Option<CorrelationId>,
     /// Its priority.
     pub priority: Priority,
@@ -241,18 +288,23 @@ pub struct MessageRecord {
     #[serde(default)]
     pub request: bool,
     /// The answer to a question, once given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub answer: Option<MessageId>,
     /// Whether it came after its question had timed out.
     #[serde(default)]
     pub late: bool,
     /// The sender's dedupe key, with the first answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub dedupe: Option<DedupeRecord>,
 }
 
+object!(sparse MessageRecord {
+    id, from, to, r#type = "type", subject, payload, correlation_id, in_reply_to, reply_to, thread_id,
+    priority, sent_at, ttl_ms, expires_at, request, answer, late, dedupe,
+});
+
 /// What `dedupe_key` needs to give the first answer again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct DedupeRecord {
     /// The key.
     pub key: Label,
@@ -260,8 +312,10 @@ pub struct DedupeRecord {
     pub recipients: Vec<Recipient>,
 }
 
+object!(DedupeRecord { key, recipients });
+
 /// One recipient's delivery of a message.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct DeliveryRecord {
     /// The message.
     pub message: MessageId,
@@ -274,15 +328,19 @@ pub struct DeliveryRecord {
     /// When it was queued, in Unix milliseconds.
     pub queued_at: u64,
     /// When it becomes ready, in Unix milliseconds, while it is delayed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub ready_at: Option<u64>,
     /// When it was last handed out, in Unix milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub leased_at: Option<u64>,
     /// When it was acked, died, expired or was refused, in Unix milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub ended_at: Option<u64>,
     /// Its lease, while it is leased.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub lease: Option<LeaseRecord>,
 }
+
+object!(sparse DeliveryRecord {
+    message, agent, state, attempts, queued_at, ready_at, leased_at, ended_at, lease,
+});

@@ -9,7 +9,7 @@ use std::fmt;
 
 use callboard_protocol::AgentName;
 use callboard_protocol::event::EventBody;
-use callboard_protocol::json::object::Text;
+use callboard_protocol::json::object::{Sink, Text};
 use callboard_protocol::methods::server::Area;
 use callboard_protocol::methods::session::Program;
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ use crate::wait::WaitId;
 pub struct SessionId(pub u64);
 
 impl Text for SessionId {
-    fn write(&self, out: &mut String) {
+    fn write(&self, out: &mut impl Sink) {
         self.to_string().as_str().write(out);
     }
 }

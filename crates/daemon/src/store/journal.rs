@@ -132,7 +132,7 @@ impl Journal {
             return self.reply_position(&pending);
         }
         let change = Change { position: pending.last + 1, namespace, records };
-        if let Err(error) = line::encode(&mut pending.lines, &change) {
+        if let Err(error) = line::encode_text(&mut pending.lines, &change) {
             tracing::error!(%error, "a change has no form on disk");
             self.fail(&mut pending);
             return self.reply_position(&pending);

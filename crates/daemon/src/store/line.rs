@@ -5,6 +5,7 @@
 
 use std::io::{self, BufRead};
 
+use callboard_protocol::json::object::Text;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -93,27 +94,37 @@ pub struct LineError {
 /// # Errors
 /// [`EncodeError`] when the record has no JSON form on one line: pre-written JSON inside it may have a line break.
 pub fn encode<T: Serialize + ?Sized>(buffer: &mut Vec<u8>, record: &T) -> Result<(), EncodeError> {
-    let start = buffer.len();
-    let encoded = encode_after(buffer, start, record);
-    if encoded.is_err() {
-        buffer.truncate(start);
-    }
-    encoded
+    encode_with(buffer, |buffer| Ok(serde_json::to_writer(buffer, record)?))
 }
 
-fn encode_after<T: Serialize + ?Sized>(
+/// As [`encode`], for a record that writes itself.
+///
+/// # Errors
+/// [`EncodeError::LineBreak`].
+pub fn encode_text<T: Text>(buffer: &mut Vec<u8>, record: &T) -> Result<(), EncodeError> {
+    encode_with(buffer, |buffer| {
+        record.write(buffer);
+        Ok(())
+    })
+}
+
+fn encode_with(
     buffer: &mut Vec<u8>,
-    start: usize,
-    record: &T,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), EncodeError>,
 ) -> Result<(), EncodeError> {
+    let start = buffer.len();
     let checksum_start = start + BEFORE_CHECKSUM.len();
     let record_start = checksum_start + CHECKSUM_DIGITS + BEFORE_RECORD.len();
     buffer.extend_from_slice(BEFORE_CHECKSUM);
     buffer.extend_from_slice(&[b'0'; CHECKSUM_DIGITS]);
     buffer.extend_from_slice(BEFORE_RECORD);
-    serde_json::to_writer(&mut *buffer, record)?;
-    if memchr::memchr(b'\n', &buffer[record_start..]).is_some() {
-        return Err(EncodeError::LineBreak);
+    let written = write(buffer).and_then(|()| match memchr::memchr(b'\n', &buffer[record_start..]) {
+        Some(_) => Err(EncodeError::LineBreak),
+        None => Ok(()),
+    });
+    if written.is_err() {
+        buffer.truncate(start);
+        return written;
     }
     let checksum = hex(crc32fast::hash(&buffer[record_start..]));
     buffer[checksum_start..checksum_start + CHECKSUM_DIGITS].copy_from_slice(&checksum);

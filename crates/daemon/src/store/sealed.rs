@@ -7,6 +7,7 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use callboard_protocol::json::object::Text;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -118,6 +119,15 @@ impl SealedWriter {
     pub fn write<T: Serialize>(&mut self, record: &T) -> Result<(), StoreError> {
         self.records += 1;
         Ok(self.file.write(|buffer| Ok(line::encode(buffer, record)?))?)
+    }
+
+    /// As [`Self::write`], for a record that writes itself.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn write_text<T: Text>(&mut self, record: &T) -> Result<(), StoreError> {
+        self.records += 1;
+        Ok(self.file.write(|buffer| Ok(line::encode_text(buffer, record)?))?)
     }
 
     /// Adds records that are encoded as lines already.

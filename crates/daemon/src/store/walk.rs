@@ -12,7 +12,8 @@ use std::time::Instant;
 
 use callboard_broker::Record;
 use callboard_protocol::Namespace;
-use serde::{Deserialize, Serialize};
+use callboard_protocol::json::object::{Sink, Text, full_member};
+use serde::Deserialize;
 
 use super::journal::SnapshotEnd;
 use super::keeper::{Keeper, Log, locked};
@@ -21,8 +22,8 @@ use super::snapshot::SnapshotMeta;
 use super::{Replayed, Snapshots, StoreError, Written, journal, line};
 use crate::files::ReplaceError;
 
-/// One line of a snapshot.
-#[derive(Debug, Serialize, Deserialize)]
+/// One line of a snapshot, as it is read.
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SnapshotLine {
     /// The records that follow are of this namespace.
@@ -38,11 +39,26 @@ pub enum SnapshotLine {
     },
 }
 
-/// As [`SnapshotLine::Change`], borrowed.
-#[derive(Serialize)]
-#[serde(rename_all = "snake_case")]
+/// As [`SnapshotLine`], to be written.
 enum BorrowedLine<'a> {
+    Namespace(&'a Namespace),
+    Record(&'a Record),
     Change { namespace: &'a Namespace, records: &'a [Record] },
+}
+
+impl Text for BorrowedLine<'_> {
+    fn write(&self, out: &mut impl Sink) {
+        match self {
+            Self::Namespace(namespace) => full_member(out, "{\"namespace\":", *namespace),
+            Self::Record(record) => full_member(out, "{\"record\":", *record),
+            Self::Change { namespace, records } => {
+                full_member(out, "{\"change\":{\"namespace\":", *namespace);
+                full_member(out, ",\"records\":", *records);
+                out.put("}");
+            }
+        }
+        out.put("}");
+    }
 }
 
 /// The changes of a walk, in `snapshot` mode.
@@ -72,7 +88,8 @@ impl Tee {
             return;
         }
         state.count += 1;
-        if let Err(error) = line::encode(&mut state.lines, &BorrowedLine::Change { namespace, records }) {
+        if let Err(error) = line::encode_text(&mut state.lines, &BorrowedLine::Change { namespace, records })
+        {
             state.error = Some(error);
         }
     }
@@ -154,11 +171,11 @@ impl Walk<'_> {
             return Ok(());
         };
         if self.namespace.as_ref() != Some(namespace) {
-            file.write(&SnapshotLine::Namespace(namespace.clone()))?;
+            file.write_text(&BorrowedLine::Namespace(namespace))?;
             self.namespace = Some(namespace.clone());
         }
         for record in records {
-            file.write(&SnapshotLine::Record(record))?;
+            file.write_text(&BorrowedLine::Record(&record))?;
         }
         self.keeper.counters.walked.store(file.records(), Ordering::Relaxed);
         self.drain()

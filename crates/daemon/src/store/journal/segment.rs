@@ -6,6 +6,7 @@
 
 use callboard_broker::Record;
 use callboard_protocol::Namespace;
+use callboard_protocol::json::object::{Sink, Text, full_member};
 use serde::{Deserialize, Serialize};
 
 use crate::store::snapshot::{file_name, file_number};
@@ -27,7 +28,7 @@ pub(super) struct Header {
 }
 
 /// All changes of one request.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(super) struct Change<'a> {
     /// Its place in the order of all changes.
     pub position: u64,
@@ -35,6 +36,16 @@ pub(super) struct Change<'a> {
     pub namespace: &'a Namespace,
     /// The entities as they are after it.
     pub records: &'a [Record],
+}
+
+impl Text for Change<'_> {
+    fn write(&self, out: &mut impl Sink) {
+        let Self { position, namespace, records } = self;
+        full_member(out, "{\"position\":", position);
+        full_member(out, ",\"namespace\":", *namespace);
+        full_member(out, ",\"records\":", *records);
+        out.put("}");
+    }
 }
 
 /// How far the journal is on the disk for certain.
