@@ -163,9 +163,16 @@ impl World {
         let asked = Asked { namespace: client.namespace, session, agent: client.agent, command };
         match outcome {
             Outcome::Done(result) => {
-                self.told_of(&asked, id, &result);
-                self.outs.push_back(if is_change { settled.out } else { settled.out.looking() });
-                self.put_out(&asked.namespace, settled);
+                let out = if is_change { settled.out } else { settled.out.looking() };
+                if is_held_already(&result) {
+                    self.put_out(&asked.namespace, settled);
+                    self.told_of(&asked, id, &result);
+                    self.outs.push_back(out);
+                } else {
+                    self.told_of(&asked, id, &result);
+                    self.outs.push_back(out);
+                    self.put_out(&asked.namespace, settled);
+                }
                 self.model.shown(now, &asked, id, &result);
             }
             Outcome::Waiting => {
@@ -350,4 +357,9 @@ impl World {
             }
         }
     }
+}
+
+/// Whether a lock was its caller's already: a request of its that waited may have been granted on the way to this answer.
+fn is_held_already(result: &Result<BoardAnswer, Error>) -> bool {
+    matches!(result, Ok(BoardAnswer::LockAcquire(acquired)) if acquired.extended == Some(true))
 }
