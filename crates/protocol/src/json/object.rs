@@ -150,12 +150,17 @@ pub fn is_plain(text: &str) -> bool {
     text.bytes().fold(true, |plain, byte| plain & (byte >= b' ' && byte != b'"' && byte != b'\\'))
 }
 
+/// Appends as a JSON string what has nothing to escape.
+fn quote(text: &str, out: &mut impl Sink) {
+    out.put("\"");
+    out.put(text);
+    out.put("\"");
+}
+
 impl Text for str {
     fn write(&self, out: &mut impl Sink) {
         if is_plain(self) {
-            out.put("\"");
-            out.put(self);
-            out.put("\"");
+            quote(self, out);
         } else {
             write_plain(self, out);
         }
@@ -247,19 +252,24 @@ impl Text for Scalar {
     }
 }
 
-/// What has a text to be written as a JSON string.
+/// What has a text to be written as a JSON string, and whether that may have something to escape.
 macro_rules! text_of {
-    ($($type:ty: $text:ident),+ $(,)?) => {
+    ($($type:ty: $text:ident),+ ; plain $($plain:ty: $name:ident),+ $(,)?) => {
         $(impl Text for $type {
             fn write(&self, out: &mut impl Sink) {
                 self.$text().write(out);
             }
         })+
+        $(impl Text for $plain {
+            fn write(&self, out: &mut impl Sink) {
+                quote(self.$name(), out);
+            }
+        })+
     };
 }
 text_of!(
-    String: as_str, AgentName: as_str, Key: as_str, Label: as_str, Namespace: as_str, Role: as_str,
-    Priority: name, Status: name,
+    String: as_str, Key: as_str, Label: as_str;
+    plain AgentName: as_str, Namespace: as_str, Role: as_str, Priority: name, Status: name,
 );
 
 /// What has nothing of the kind.

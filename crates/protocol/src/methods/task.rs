@@ -31,11 +31,13 @@ pub struct Several {
 }
 
 /// The answer of a verb that has none of its own.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 pub struct One {
     /// The task as it is now.
     pub task: Task,
 }
+
+crate::object!(One { task });
 
 /// `task.claim`: takes the task that comes first, or the one with this id.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -63,7 +65,7 @@ pub struct Claim {
 }
 
 /// The answer to `task.claim`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 pub struct Claimed {
     /// The task; null when nothing was ready in time.
     pub task: Option<Task>,
@@ -71,6 +73,8 @@ pub struct Claimed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<Token>,
 }
+
+crate::object!(sparse Claimed { task, token });
 
 impl Claimed {
     /// The task and the token that settles it, or nothing: `while let Some((task, token)) = claimed.taken()`.

@@ -108,7 +108,7 @@ impl From<Create> for Draft {
 }
 
 /// The answer to `task.create`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 pub struct Created {
     /// The task.
     pub task: Task,
@@ -116,6 +116,8 @@ pub struct Created {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate: Option<bool>,
 }
+
+crate::object!(sparse Created { task, duplicate });
 
 /// `task.create_many`: all of them or none.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
