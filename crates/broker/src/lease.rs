@@ -7,7 +7,8 @@
 
 mod unbound;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, DefaultHasher};
 
 use callboard_protocol::AgentName;
 use callboard_protocol::error::{Error, ErrorKind};
@@ -110,7 +111,7 @@ pub struct Leases {
     live: BTreeMap<Token, Lease>,
     by_session: BTreeSet<(SessionId, Token)>,
     by_agent: BTreeSet<(AgentName, Token)>,
-    ended: BTreeMap<Token, Stale>,
+    ended: HashMap<Token, Stale, BuildHasherDefault<DefaultHasher>>,
     ended_order: VecDeque<Token>,
     unbound: unbound::Unbound,
 }

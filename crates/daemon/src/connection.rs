@@ -101,6 +101,8 @@ pub(crate) struct Connection {
     /// Ends `Failing` and `Lingering`, or a stop's patience.
     deadline: Option<Pin<Box<Sleep>>>,
     closing: Pending<()>,
+    /// Whether `closing` knows whom to wake.
+    is_awaited: bool,
     is_stopping: bool,
     /// The moment of the requests at hand, and for how many more it will do.
     moment: (Now, usize),
@@ -132,6 +134,7 @@ impl Connection {
             hang_up: None,
             deadline: None,
             closing: Box::pin(async move { closing.cancelled().await }),
+            is_awaited: false,
             is_stopping: false,
             moment: (host.clock.now(), 0),
             seen_left: 0,
@@ -205,7 +208,10 @@ impl Connection {
 
     /// A stopping daemon: no more requests, what waits is written, then it closes.
     fn poll_stop(&mut self, context: &mut Context<'_>) {
-        if !self.is_stopping && self.closing.as_mut().poll(context).is_ready() {
+        // Whom to wake is said once; until that has happened there is nothing to hear.
+        let is_of_interest = !self.is_awaited || self.host.stopping.load(Ordering::Acquire);
+        self.is_awaited = true;
+        if is_of_interest && !self.is_stopping && self.closing.as_mut().poll(context).is_ready() {
             self.is_stopping = true;
             if !matches!(self.phase, Phase::Failing | Phase::Lingering) {
                 self.phase = Phase::Closing;

@@ -331,6 +331,9 @@ impl Outbox {
     }
 
     fn tell_gaps(&mut self) {
+        if self.gaps.is_empty() {
+            return;
+        }
         for (subscription, gap) in std::mem::take(&mut self.gaps) {
             let body = Gap { missed: gap.missed, revision: gap.revision }.body();
             let position = gap.position.max(self.newest());
