@@ -50,8 +50,10 @@ pub struct Agent {
     pub presence_due: Option<Monotonic>,
     /// When its name is forgotten, once it left.
     pub forget_due: Option<Monotonic>,
-    /// Queued + leased + claimed.
-    load: usize,
+    /// Messages queued for it or leased to it.
+    queued: usize,
+    /// Tasks that it has claimed.
+    claimed: usize,
     /// When it was last given a message or a task.
     last_served: Monotonic,
 }
@@ -68,7 +70,8 @@ impl Agent {
             last_seen,
             presence_due: None,
             forget_due: None,
-            load: 0,
+            queued: 0,
+            claimed: 0,
             last_served: Monotonic(0),
         }
     }
@@ -95,7 +98,7 @@ pub struct Agents {
 
 fn turn(name: &AgentName, agent: &Agent) -> Option<Turn> {
     let role = agent.profile.role.clone().filter(|_| agent.live)?;
-    Some((role, agent.load, agent.last_served, name.to_string()))
+    Some((role, agent.queued + agent.claimed, agent.last_served, name.to_string()))
 }
 
 impl Agents {
@@ -145,14 +148,32 @@ impl Agents {
         Some(result)
     }
 
-    /// Tells what is queued, leased and claimed for an agent now; whether there is such an agent.
-    pub fn set_load(&mut self, name: &AgentName, load: usize) -> bool {
-        self.change(name, |agent| agent.load = load).is_some()
+    /// Tells how many messages are queued for an agent or leased to it now; whether there is such an agent.
+    pub fn set_queued(&mut self, name: &AgentName, queued: usize) -> bool {
+        self.change(name, |agent| agent.queued = queued).is_some()
     }
 
-    /// Tells that an agent was just given a message or a task.
+    /// Tells how many tasks an agent has claimed.
+    pub fn set_claimed(&mut self, name: &AgentName, claimed: usize) {
+        self.change(name, |agent| agent.claimed = claimed);
+    }
+
+    /// Tells that an agent was just given a message.
     pub fn served(&mut self, name: &AgentName, now: Monotonic) {
         self.change(name, |agent| agent.last_served = now);
+    }
+
+    /// Tells that an agent was just given a task.
+    pub fn claimed(&mut self, name: &AgentName, now: Monotonic) {
+        self.change(name, |agent| {
+            agent.claimed += 1;
+            agent.last_served = now;
+        });
+    }
+
+    /// Tells that a claim of an agent's ended.
+    pub fn unclaimed(&mut self, name: &AgentName) {
+        self.change(name, |agent| agent.claimed = agent.claimed.saturating_sub(1));
     }
 
     /// The live agent of a role with the least load, and among those the one that was longest without work.

@@ -196,7 +196,7 @@ impl Board {
     /// When [`Board::advance`] has something to do.
     #[must_use]
     pub fn next_due(&self) -> Option<Monotonic> {
-        self.deadlines.next()
+        [self.deadlines.next(), self.tasks.next_due()].into_iter().flatten().min()
     }
 
     /// What the calls since the last time want done.

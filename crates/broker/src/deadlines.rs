@@ -1,4 +1,5 @@
-//! The one table of what is due next: TTLs, leases, delays, presence, graces, waits.
+//! The one table of what is due next: TTLs, leases, delays, presence, graces, waits. Only tasks have one of their own, since
+//! what is due of them follows from the tasks.
 //!
 //! Invariant: each entity keeps its own due time and moves its entry here whenever that changes, so that no entry is
 //! ever stale. Overdue is decided by the clock: whoever looks at an entity compares its due time with `now` and does
@@ -43,8 +44,6 @@ pub enum Deadline {
     Cascade(Cascade),
     /// A session's subscriptions to its inbox go on where one slice ended.
     Feed(SessionId),
-    /// Something happens to the task that comes first: ready after a delay, lapsed, forgotten.
-    Tasks,
     /// The ends of tasks go on to their dependents where one slice ended.
     SpreadTasks,
     /// A task's dedupe key is forgotten.

@@ -229,8 +229,7 @@ impl Board {
         let agents: Vec<(AgentName, bool)> =
             self.agents.iter_after(None).map(|(name, agent)| (name.clone(), agent.live)).collect();
         for (name, live) in agents {
-            let load = self.load_of(&name);
-            self.agents.set_load(&name, load);
+            self.count_load(&name);
             if live && self.sessions.of_agent(&name).next().is_none() {
                 self.start_presence_clock(now, &name);
             } else if !live {

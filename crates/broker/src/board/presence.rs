@@ -8,6 +8,7 @@ use callboard_protocol::event::{AgentLeft, Event, LeaseKind, LeftWhy};
 use callboard_protocol::limits::{FORGET_AGENT_MS, PRESENCE_TTL_MS_DEFAULT};
 use callboard_protocol::methods::server::Area;
 use callboard_protocol::names::AgentName;
+use callboard_protocol::revision::Token;
 
 use crate::agents::Agent;
 use crate::board::{Board, limit_exceeded};
@@ -32,8 +33,7 @@ impl Board {
         if self.agents.find(name).is_none() {
             let agent = Agent::new(PRESENCE_TTL_MS_DEFAULT, now.unix_ms, now.monotonic);
             self.agents.insert(name.clone(), agent);
-            let load = self.load_of(name);
-            self.agents.set_load(name, load);
+            self.count_load(name);
         }
     }
 
@@ -207,9 +207,13 @@ impl Board {
         }
     }
 
-    /// Queued + leased + claimed: what `any:` goes by.
-    pub(crate) fn load_of(&self, name: &AgentName) -> usize {
-        self.inboxes.load(name) + self.tasks.claimed(name)
+    /// Counts what an agent has queued, leased and claimed, which `any:` goes by, where it can't have been told of it.
+    pub(crate) fn count_load(&mut self, name: &AgentName) {
+        let queued = self.inboxes.load(name);
+        let is_claim = |token: &Token| self.leases.task_of(*token).is_some();
+        let claimed = self.leases.of_agent(name).iter().filter(|token| is_claim(token)).count();
+        self.agents.set_queued(name, queued);
+        self.agents.set_claimed(name, claimed);
     }
 
     /// How many leases of a kind an agent holds.

@@ -1,8 +1,8 @@
 //! `task.*`: how a task changes and who hears of it.
 //!
 //! Invariant: a task's lease is in `leases` exactly while its standing is "in progress" under the same token. Each change
-//! of a task goes through [`Board::change_task`], and each entry into this area ends with [`Board::finish_tasks`]: then
-//! no ready task matches a waiting claim, and the one deadline of all tasks is the earliest of them.
+//! of a task goes through [`Board::change_task`], and each entry into this area ends with [`Board::hand_out`]: then no
+//! ready task matches a waiting claim.
 
 mod claiming;
 mod creating;
@@ -25,7 +25,6 @@ use callboard_protocol::revision::{Revision, TaskId};
 use callboard_protocol::scalar::Scalar;
 
 use crate::board::{Board, invalid_params, limit_exceeded, not_found};
-use crate::deadlines::Deadline;
 use crate::effects::PushClass;
 use crate::now::{Monotonic, Now};
 use crate::page::ENVELOPE_BYTES;
@@ -56,40 +55,31 @@ impl Board {
     ) {
         let revision = self.next_revision();
         let changed = self.tasks.change(id, |task| {
-            let before = (task.standing.token(), task.assignee.clone());
+            let before = task.holder().cloned();
             change(task, revision);
             task.updated_at = now.unix_ms;
-            (before, (task.standing.token(), task.assignee.clone()))
+            (before, task.holder().cloned())
         });
-        let Some(((token_before, before), (token, after))) = changed else { return };
+        let Some((before, after)) = changed else { return };
         self.record_task(now, id, touched);
-        if token_before != token {
-            let other = before.filter(|before| after.as_ref() != Some(before));
-            for agent in other.iter().chain(&after) {
-                self.update_load(agent);
-            }
+        match (before, after) {
+            (None, Some(agent)) => self.agents.claimed(&agent, now.monotonic),
+            (Some(agent), None) => self.agents.unclaimed(&agent),
+            (None, None) | (Some(_), Some(_)) => {}
         }
         self.reconsider_task_waits(now, id);
     }
 
-    /// Hands out what became ready, and sets the deadline anew.
-    pub(crate) fn finish_tasks(&mut self, now: Now) {
-        self.hand_out(now);
-        let due = self.tasks.next_due();
-        self.deadlines.change(self.tasks.scheduled, due, Deadline::Tasks);
-        self.tasks.scheduled = due;
-    }
-
-    /// The deadline of all tasks, or of a claim, is over: works off the first ones, and only then hands out, so that what
-    /// becomes ready at one instant goes by priority.
-    pub(crate) fn task_due(&mut self, now: Now) {
+    /// Something is due of a task: works off the first ones, and only then hands out, so that what becomes ready at one
+    /// instant goes by priority.
+    pub(crate) fn tasks_due(&mut self, now: Now) {
         for _ in 0..DUE_AT_ONCE {
             let Some(id) = self.tasks.next_overdue(now.monotonic) else {
                 break;
             };
             self.meet_task(now, id);
         }
-        self.finish_tasks(now);
+        self.hand_out(now);
     }
 
     /// Works off all that should have happened to tasks by now, before they are looked at.
@@ -100,7 +90,7 @@ impl Board {
         while let Some(id) = self.tasks.next_overdue(now.monotonic) {
             self.meet_task(now, id);
         }
-        self.finish_tasks(now);
+        self.hand_out(now);
     }
 
     /// As [`Board::settle_tasks`], and a claim whose binding ended lapses though that was not worked off yet.

@@ -17,10 +17,14 @@ impl Board {
     /// to do; nothing that is overdue counts as live meanwhile.
     pub fn advance(&mut self, now: Now, budget: usize) {
         for _ in 0..budget {
-            let Some(deadline) = self.deadlines.take_due(now.monotonic) else {
+            let is_before = |due| self.deadlines.next().is_none_or(|next| due < next);
+            if self.tasks.next_due().is_some_and(|due| due <= now.monotonic && is_before(due)) {
+                self.tasks_due(now);
+            } else if let Some(deadline) = self.deadlines.take_due(now.monotonic) {
+                self.meet(now, deadline);
+            } else {
                 return;
-            };
-            self.meet(now, deadline);
+            }
         }
     }
 
@@ -44,10 +48,6 @@ impl Board {
             Deadline::ForgetDedupe(id) => self.forget_dedupe(id),
             Deadline::Cascade(cascade) => self.cascade_on(now, cascade),
             Deadline::Feed(session) => self.feed_takers(now, session),
-            Deadline::Tasks => {
-                self.tasks.scheduled = None;
-                self.task_due(now);
-            }
             Deadline::SpreadTasks => self.spread_on(now),
             Deadline::ForgetTaskDedupe(id) => self.forget_task_dedupe(id),
             Deadline::Vote(id) => self.vote_due(now, id),
@@ -95,7 +95,7 @@ impl Board {
         match self.leases.find(token).map(|lease| lease.of) {
             Some(Leased::Lock) => self.end_lock(now, token, lock_expired()),
             Some(Leased::Message(_)) => self.delivery_lapsed(now, token),
-            Some(Leased::Task(_)) => self.task_due(now),
+            Some(Leased::Task(_)) => self.tasks_due(now),
             None => {}
         }
     }

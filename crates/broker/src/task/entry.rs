@@ -216,15 +216,10 @@ impl Task {
         tags.iter().all(|tag| self.tags.contains(tag))
     }
 
-    /// What happens to it next because time passes: ready after a delay, lapsed, forgotten.
+    /// Who has claimed it.
     #[must_use]
-    pub fn due(&self) -> Option<Monotonic> {
-        match self.standing {
-            Standing::Delayed { due } => Some(due),
-            Standing::InProgress { due, .. } => due,
-            Standing::Finished { due, .. } => Some(due).filter(|_| self.open_dependents == 0),
-            Standing::Blocked | Standing::Pending { .. } | Standing::PendingReview => None,
-        }
+    pub fn holder(&self) -> Option<&AgentName> {
+        self.assignee.as_ref().filter(|_| self.standing.token().is_some())
     }
 
     /// Whether it goes when a new task needs its room: it is finished and nothing open depends on it.

@@ -1,4 +1,4 @@
-//! Where the tasks of a board are found: by standing, by what is due, by who has claimed them.
+//! Where the tasks of a board are found: by standing, by what is due.
 //!
 //! Invariant: what is here follows from the tasks alone; a task is put in as it is after a change, and taken out as it
 //! was before. Lacks the tasks themselves, so that one of them can be changed while its places are.
@@ -7,7 +7,6 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use callboard_protocol::methods::task::{Counts, Status};
-use callboard_protocol::names::AgentName;
 use callboard_protocol::revision::{Revision, TaskId};
 
 use crate::now::Monotonic;
@@ -23,10 +22,11 @@ pub(super) struct Indexes {
     /// One set for each status, in the order of [`Status::ALL`].
     pub by_status: [BTreeSet<TaskId>; Status::ALL.len()],
     pub child_counts: BTreeMap<TaskId, Counts>,
-    pub claimed: BTreeMap<AgentName, usize>,
+    /// Those that rest or are claimed, by when that ends.
     pub due: BTreeSet<(Monotonic, TaskId)>,
-    /// Finished tasks that nothing needs, in the order in which they make room.
-    pub room: BTreeSet<(Revision, TaskId)>,
+    /// Finished tasks that nothing needs, in the order in which they were finished, with when each is forgotten: they go
+    /// in this order, then or when room is needed.
+    pub room: BTreeMap<(Revision, TaskId), Monotonic>,
     pub bytes: usize,
 }
 
@@ -51,27 +51,35 @@ impl Indexes {
             }
             put(&mut self.unoffered, place, present);
         }
-        if let (Some(_), Some(agent)) = (task.standing.token(), &task.assignee) {
-            let claimed = self.claimed.entry(agent.clone()).or_default();
-            count(claimed, present);
-            if *claimed == 0 {
-                self.claimed.remove(agent);
-            }
-        }
         let cost = task.cost();
         self.bytes = if present { self.bytes + cost } else { self.bytes - cost };
     }
 
     /// The part of [`Indexes::put`] that also follows from `open_dependents`.
     pub fn put_end(&mut self, id: TaskId, task: &Task, present: bool) {
-        if let Some(due) = task.due() {
-            put(&mut self.due, (due, id), present);
+        match task.standing {
+            Standing::Delayed { due } | Standing::InProgress { due: Some(due), .. } => {
+                put(&mut self.due, (due, id), present);
+            }
+            Standing::Finished { turn, due, .. } if task.makes_room() => {
+                if present {
+                    self.room.insert((turn, id), due);
+                } else {
+                    self.room.remove(&(turn, id));
+                }
+            }
+            Standing::Blocked
+            | Standing::Pending { .. }
+            | Standing::InProgress { due: None, .. }
+            | Standing::PendingReview
+            | Standing::Finished { .. } => {}
         }
-        if let Standing::Finished { turn, .. } = task.standing
-            && task.makes_room()
-        {
-            put(&mut self.room, (turn, id), present);
-        }
+    }
+
+    /// The task that something happens to next because time passes, and when: ready after a delay, lapsed, forgotten.
+    pub fn next_due(&self) -> Option<(Monotonic, TaskId)> {
+        let forgotten = self.room.first_key_value().map(|((_, id), due)| (*due, *id));
+        self.due.first().copied().into_iter().chain(forgotten).min()
     }
 }
 

@@ -37,8 +37,6 @@ pub struct Tasks {
     indexes: Indexes,
     by_parent: BTreeSet<(TaskId, TaskId)>,
     dependents: BTreeSet<(TaskId, TaskId)>,
-    /// When the board's deadline for tasks is set.
-    pub scheduled: Option<Monotonic>,
     /// Finished tasks whose dependents are still to be looked at, each after an id.
     pub spreading: Vec<(TaskId, TaskId)>,
     /// The first task of each dedupe key, and until when it is given again.
@@ -94,12 +92,6 @@ impl Tasks {
         self.indexes.child_counts.get(&id).copied()
     }
 
-    /// How many tasks an agent has claimed.
-    #[must_use]
-    pub fn claimed(&self, agent: &AgentName) -> usize {
-        self.indexes.claimed.get(agent).copied().unwrap_or(0)
-    }
-
     /// The tasks after an id, in order.
     pub fn iter_after(&self, after: TaskId) -> impl Iterator<Item = (TaskId, &Task)> {
         let from = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
@@ -135,19 +127,19 @@ impl Tasks {
     /// When the next thing happens to a task because time passes.
     #[must_use]
     pub fn next_due(&self) -> Option<Monotonic> {
-        self.indexes.due.first().map(|(due, _)| *due)
+        self.indexes.next_due().map(|(due, _)| due)
     }
 
     /// The task that something should have happened to by now.
     #[must_use]
     pub fn next_overdue(&self, now: Monotonic) -> Option<TaskId> {
-        self.indexes.due.first().filter(|(due, _)| *due <= now).map(|(_, id)| *id)
+        self.indexes.next_due().filter(|(due, _)| *due <= now).map(|(_, id)| id)
     }
 
     /// The finished task that makes room first, `spared` ones aside.
     #[must_use]
     pub fn oldest_finished(&self, spared: &BTreeSet<TaskId>) -> Option<TaskId> {
-        self.indexes.room.iter().map(|(_, id)| *id).find(|id| !spared.contains(id))
+        self.indexes.room.keys().map(|(_, id)| *id).find(|id| !spared.contains(id))
     }
 
     /// How many finished tasks could make room, `spared` ones aside.

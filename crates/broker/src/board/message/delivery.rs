@@ -53,7 +53,7 @@ impl Board {
 
     /// Tells the agents how much waits for one of them; drops the inbox of a name that nobody registered.
     pub(crate) fn update_load(&mut self, agent: &AgentName) {
-        if !self.agents.set_load(agent, self.load_of(agent)) {
+        if !self.agents.set_queued(agent, self.inboxes.load(agent)) {
             self.inboxes.forget_if_empty(agent);
         }
     }

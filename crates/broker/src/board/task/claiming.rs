@@ -51,7 +51,7 @@ impl Board {
                     .and_then(|id| self.grant_task(call.now, id, &terms))
             }
         };
-        self.finish_tasks(call.now);
+        self.hand_out(call.now);
         match claimed {
             Some(claimed) => Ok(Verdict::Done(claimed)),
             None if wait_ms == 0 => Ok(Verdict::Done(NOTHING)),
@@ -152,13 +152,12 @@ impl Board {
             task.assignee = Some(agent.clone());
             task.why = None;
         });
-        self.agents.served(&agent, now.monotonic);
         self.tell_task(now, id, "claimed", Some(&agent));
         Some(Claimed { task: self.view_task(now, id), token: Some(token) })
     }
 
     /// Offers each task that became ready to those who wait, the one that goes first before the others.
-    pub(super) fn hand_out(&mut self, now: Now) {
+    pub(crate) fn hand_out(&mut self, now: Now) {
         while let Some(id) = self.tasks.take_unoffered() {
             if self.tasks.claims.is_empty() {
                 continue;
@@ -190,7 +189,7 @@ impl Board {
                 self.serve_claim(now, wait, id);
             }
         }
-        self.finish_tasks(now);
+        self.hand_out(now);
     }
 
     /// A task changed that claims wait for by its id: answers those that it will never be ready for in time.

@@ -66,7 +66,7 @@ impl Board {
         let (ids, created) = self.create_tasks(call, &drafts, "")?;
         let id = ids.first().copied().unwrap_or_default();
         let task = self.view_task(call.now, id).ok_or_else(|| no_task(id))?;
-        self.finish_tasks(call.now);
+        self.hand_out(call.now);
         Ok(Created { task, duplicate: (created == 0).then_some(true) })
     }
 
@@ -80,7 +80,7 @@ impl Board {
         }
         let (ids, _) = self.create_tasks(call, &params.tasks, "tasks")?;
         let tasks = ids.iter().filter_map(|id| self.view_task(call.now, *id)).collect();
-        self.finish_tasks(call.now);
+        self.hand_out(call.now);
         Ok(Several { tasks })
     }
 

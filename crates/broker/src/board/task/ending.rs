@@ -104,7 +104,7 @@ impl Board {
             self.deadlines.set(soon(now), Deadline::SpreadTasks);
         }
         self.tasks.spreading = left;
-        self.finish_tasks(now);
+        self.hand_out(now);
     }
 
     /// Looks at the dependents of finished tasks, each from a place on; what is left stays in the list.
@@ -159,7 +159,7 @@ impl Board {
         for id in &ids {
             self.forget_task(*id);
         }
-        self.finish_tasks(now);
+        self.hand_out(now);
         ids.len()
     }
 }

@@ -108,7 +108,7 @@ impl Board {
             }
         }
         self.settle_tasks(now);
-        self.finish_tasks(now);
+        self.hand_out(now);
     }
 
     fn restore_dedupe(&mut self, now: Now, id: TaskId, record: &TaskRecord) {

@@ -46,7 +46,7 @@ impl Board {
         });
         self.tell_task(now, id, if params.approve { "approved" } else { "rejected" }, Some(&agent));
         self.propagate(now, id);
-        self.finish_tasks(now);
+        self.hand_out(now);
         self.one_task(now, id)
     }
 
@@ -62,7 +62,7 @@ impl Board {
         }
         self.cancel_task(now, id, call.agent.as_ref());
         self.propagate(now, id);
-        self.finish_tasks(now);
+        self.hand_out(now);
         self.one_task(now, id)
     }
 
@@ -100,7 +100,7 @@ impl Board {
             self.start_anew(now, next, next != id, call.agent.as_ref());
             left.extend(self.failed_with(next));
         }
-        self.finish_tasks(now);
+        self.hand_out(now);
         self.one_task(now, id)
     }
 
@@ -162,7 +162,7 @@ impl Board {
             }
         });
         self.tell_task(now, id, "updated", call.agent.as_ref());
-        self.finish_tasks(now);
+        self.hand_out(now);
         self.one_task(now, id)
     }
 }

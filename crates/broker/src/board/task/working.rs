@@ -70,7 +70,7 @@ impl Board {
         if tells {
             self.tell_task(call.now, id, "extended", Some(&agent));
         }
-        self.finish_tasks(call.now);
+        self.hand_out(call.now);
         self.one_task(call.now, id)
     }
 
@@ -95,7 +95,7 @@ impl Board {
         });
         self.tell_task(now, id, "completed", Some(&agent));
         self.propagate(now, id);
-        self.finish_tasks(now);
+        self.hand_out(now);
         self.one_task(now, id)
     }
 
@@ -105,7 +105,7 @@ impl Board {
         self.leases.end(&mut self.deadlines, params.token, Stale::Released);
         let is_over = !params.retryable.unwrap_or(true);
         self.attempt_failed(call.now, id, params.error, is_over, Some(&agent));
-        self.finish_tasks(call.now);
+        self.hand_out(call.now);
         self.one_task(call.now, id)
     }
 
@@ -127,14 +127,14 @@ impl Board {
             task.note = params.reason.or(task.note.take());
         });
         self.tell_task(now, id, "released", Some(&agent));
-        self.finish_tasks(now);
+        self.hand_out(now);
         self.one_task(now, id)
     }
 
     /// The lease of a claim is over, by the clock or with what it was bound to.
     pub(crate) fn end_claim(&mut self, now: Now, token: Token) {
         self.claim_lapsed(now, token);
-        self.finish_tasks(now);
+        self.hand_out(now);
     }
 
     pub(super) fn claim_lapsed(&mut self, now: Now, token: Token) {
