@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 use callboard_broker::{Board, BoardConfig, Monotonic, Now, OpenSession, Outcome, SessionId};
+use callboard_protocol::json::object::Text as _;
 use callboard_protocol::methods::{BoardCommand, session};
 use callboard_protocol::names::AgentName;
 use callboard_protocol::revision::Revision;
@@ -44,6 +45,15 @@ fn answers(records: bool) -> (Vec<String>, usize) {
         }
     };
     (commands().into_iter().map(answer).collect(), made)
+}
+
+#[test]
+fn a_session_is_recorded_as_it_is_shown() {
+    for id in [0, 1, 0x0123_4567_89ab_cdef, u64::MAX].map(SessionId) {
+        let mut recorded = String::new();
+        id.write(&mut recorded);
+        assert_eq!(recorded, format!("\"{id}\""));
+    }
 }
 
 #[test]
