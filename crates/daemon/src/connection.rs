@@ -90,6 +90,8 @@ pub(crate) struct Connection {
     base: u64,
     /// What must be stored before `output` is written.
     needed: Position,
+    /// Whether the outbox had something when it was last looked at; whoever adds to it later wakes this.
+    has_frames: bool,
     /// The replies in `output` that tell of changes which are not known to be stored.
     unstored: Vec<UnstoredReply>,
     phase: Phase,
@@ -127,6 +129,7 @@ impl Connection {
             written: 0,
             base: 0,
             needed: Position::default(),
+            has_frames: false,
             unstored: Vec::new(),
             phase: Phase::Open,
             seat: None,
@@ -199,7 +202,8 @@ impl Connection {
                 && stored.is_ready()
                 && self.input.is_empty()
                 && self.busy.is_none()
-                && self.is_flushed();
+                && self.backlog() == 0
+                && !self.has_frames;
             if self.turn_bytes >= READ_BYTES {
                 return yield_turn(context);
             }

@@ -71,6 +71,7 @@ impl Connection {
         let wants_more = std::mem::take(&mut outbox.more_initial);
         let is_fine = outbox.bytes() <= self.host.config.limits.outbound_soft_bytes;
         outbox.more_initial = wants_more && !is_fine;
+        self.has_frames = !outbox.is_empty();
         drop(outbox);
         if wants_more && is_fine {
             let now = self.host.clock.now();
@@ -105,11 +106,15 @@ impl Connection {
             self.written = 0;
             self.output.clear();
         }
-        let Some(seat) = &self.seat else { return };
-        let flow = seat.outbox().written(self.id, place);
+        let Some(seat) = self.seat.as_ref().filter(|_| self.has_frames) else { return };
+        let mut outbox = seat.outbox();
+        let flow = outbox.written(self.id, place);
+        let has_frames = !outbox.is_empty();
+        drop(outbox);
         if flow == Some(FlowChange::Fine) {
             let now = self.host.clock.now();
             self.host.with_board(&seat.board, |board| board.set_paused(now, seat.session, false));
         }
+        self.has_frames = has_frames;
     }
 }

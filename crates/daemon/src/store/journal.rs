@@ -189,8 +189,7 @@ impl Journal {
     /// Everybody who waits for the file takes it in this way.
     fn with_writer<T>(&self, act: impl FnOnce(&mut Writer) -> T) -> T {
         let result = act(&mut locked(&self.writer));
-        self.wake();
-        if !self.is_sync {
+        if self.wake() && !self.is_sync {
             self.write();
         }
         result
@@ -198,13 +197,12 @@ impl Journal {
 
     /// Writes all that has gathered, unless somebody is at it; who is will see what came meanwhile.
     pub fn write(&self) {
-        while !locked(&self.pending).lines.is_empty() {
-            let Ok(mut writer) = self.writer.try_lock() else {
-                return;
-            };
+        while let Ok(mut writer) = self.writer.try_lock() {
             self.write_pending(&mut writer);
             drop(writer);
-            self.wake();
+            if !self.wake() {
+                return;
+            }
         }
     }
 
@@ -300,9 +298,14 @@ impl Journal {
         });
     }
 
-    fn wake(&self) {
+    /// Wakes those whose changes are stored by now; whether more has gathered meanwhile.
+    fn wake(&self) -> bool {
         let stored = self.stored();
         let mut pending = locked(&self.pending);
+        let has_more = !pending.lines.is_empty();
+        if pending.waiting.is_empty() {
+            return has_more;
+        }
         let is_over = pending.health != Health::Recording;
         let (ready, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut pending.waiting)
             .into_iter()
@@ -310,6 +313,7 @@ impl Journal {
         pending.waiting = waiting;
         drop(pending);
         ready.into_iter().for_each(|(_, waker)| waker.wake());
+        has_more
     }
 
     /// Bytes written since the last snapshot was begun.
