@@ -1,10 +1,10 @@
-//! JSON text of tasks and messages, the large objects that are sent and stored most, written without asking a serializer
-//! about each member.
+//! JSON text of tasks and messages, the large objects that are sent most, and of all that is stored, written without
+//! asking a serializer about each member.
 //!
-//! Invariant: the text is the one that a derived `Serialize` gives. [`object!`](crate::object) names every member of its
-//! type, so one that is added to the type and forgotten there does not compile. It lacks what these objects don't have:
-//! members that are left out by a rule of their own. Like a [`Json`] they are for `serde_json` alone, and can't be
-//! flattened into another object.
+//! Invariant: the text is the one that a derived `Serialize` gives. [`object!`](crate::object) names every member or
+//! variant of its type, so one that is added to the type and forgotten there does not compile. It lacks what these objects
+//! don't have: members that are left out by a rule of their own. Like a [`Json`] they are for `serde_json` alone, and can't
+//! be flattened into another object.
 //!
 //! A serializer looks for characters to escape in every text, member names included: a quarter of a task's way from the
 //! request to the answer and the record.
@@ -136,7 +136,7 @@ pub fn serialize<T: Text, S: Serializer>(value: &T, serializer: S) -> Result<S::
 }
 
 /// Appends what is short, or rare, as its own `Serialize` has it.
-pub fn write_plain<T: Serialize + ?Sized>(value: &T, out: &mut impl Sink) {
+fn write_plain<T: Serialize + ?Sized>(value: &T, out: &mut impl Sink) {
     // Texts, numbers and names have a form.
     if let Ok(text) = serde_json::to_string(value) {
         out.put(&text);
