@@ -1,5 +1,5 @@
-//! The one table of what is due next: TTLs, leases, delays, presence, graces, waits. Only tasks have one of their own, since
-//! what is due of them follows from the tasks.
+//! The table of what is due next: TTLs, leases, delays, presence, graces, waits. Tasks have one of their own, since what is
+//! due of them follows from the tasks.
 //!
 //! Invariant: each entity keeps its own due time and moves its entry here whenever that changes, so that no entry is
 //! ever stale. Overdue is decided by the clock: whoever looks at an entity compares its due time with `now` and does

@@ -154,7 +154,6 @@ pub struct LockRecord {
     /// Its lease.
     pub lease: LeaseRecord,
     /// Its names, normalised.
-    #[serde(default)]
     pub keys: Vec<String>,
     /// Its mode.
     pub mode: Mode,

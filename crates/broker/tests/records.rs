@@ -2,7 +2,7 @@
 
 #![cfg(test)]
 
-use callboard_broker::{Board, BoardConfig, Monotonic, Now, OpenSession, Outcome, SessionId};
+use callboard_broker::{Board, BoardConfig, Monotonic, Now, OpenSession, Outcome, Record, SessionId};
 use callboard_protocol::json::object::Text as _;
 use callboard_protocol::methods::{BoardCommand, session};
 use callboard_protocol::names::AgentName;
@@ -63,4 +63,46 @@ fn a_board_that_nobody_stores_answers_the_same_and_records_nothing() {
     assert_eq!(stored, unstored);
     assert!(records >= 5, "{records}");
     assert_eq!(none, 0);
+}
+
+/// A record of each kind as it is on disk: with all that it may leave out, and without it.
+const ON_DISK: &[&str] = &[
+    r#"{"revision":9}"#,
+    r#"{"key":{"key":"k","value":{"a": 1},"revision":3,"expires_at":5,"updated_at":4,"updated_by":"ann"}}"#,
+    r#"{"key":{"key":"a \"b\"","value":null,"revision":3,"updated_at":4}}"#,
+    r#"{"key_ended":"k"}"#,
+    r#"{"lock":{"lease":{"token":7,"agent":"ann","session":"00000000000000ff","ttl_ms":10,"expires_at":20},"keys":["file:/a"],"mode":"exclusive","reason":"r","acquired_at":1}}"#,
+    r#"{"lock":{"lease":{"token":7,"agent":"ann"},"keys":["a","b"],"mode":"shared","acquired_at":1}}"#,
+    r#"{"lock_ended":7}"#,
+    r#"{"agent":{"name":"ann","role":"r","capabilities":["c"],"description":"d","metadata":{"a":1},"status":"working","task":1,"note":"n","progress":"half","live":true,"ttl_ms":1,"registered_at":2,"last_seen_at":3}}"#,
+    r#"{"agent":{"name":"ann","status":"idle","live":false,"ttl_ms":1,"registered_at":2,"last_seen_at":3}}"#,
+    r#"{"agent_ended":"ann"}"#,
+    r#"{"session":{"id":"0123456789abcdef","resume_token":"t","agent":"ann","client":{"name":"c","pid":1}}}"#,
+    r#"{"session":{"id":"0000000000000000","client":{}}}"#,
+    r#"{"session_ended":"0000000000000001"}"#,
+    r#"{"leaving":{"agent":"ann","up_to":7,"is_removed":true}}"#,
+    r#"{"leaving_ended":"ann"}"#,
+    r#"{"message":{"id":1,"from":"ann","to":["ben","role:w"],"type":"note","subject":"s","payload":null,"correlation_id":"c","in_reply_to":2,"reply_to":"ann","thread_id":3,"priority":"high","sent_at":1,"ttl_ms":2,"expires_at":3,"request":true,"answer":4,"late":true,"dedupe":{"key":"d","recipients":[]}}}"#,
+    r#"{"message":{"id":1,"to":"ben","type":"note","priority":"normal","sent_at":1,"ttl_ms":2,"expires_at":3,"request":false,"late":false}}"#,
+    r#"{"message_ended":1}"#,
+    r#"{"delivery":{"message":1,"agent":"ben","state":"leased","attempts":1,"queued_at":1,"ready_at":2,"leased_at":3,"ended_at":4,"lease":{"token":8,"agent":"ben"}}}"#,
+    r#"{"delivery":{"message":1,"agent":"ben","state":"queued","attempts":0,"queued_at":1}}"#,
+    r#"{"task":{"id":1,"title":"t","priority":"normal","max_attempts":3,"backoff_ms":1000,"on_dependency_failure":"fail","review":false,"created_at":1}}"#,
+    r#"{"task_state":{"task":1,"status":"pending","turn":2,"attempts":0,"releases":0,"updated_at":3}}"#,
+    r#"{"task_ended":1}"#,
+    r#"{"vote":{"id":1,"question":"q","options":["a","b"],"voters":["ann"],"quorum":1,"opened_by":"ann","closes_at":2,"forget_at":3}}"#,
+    r#"{"vote":{"id":1,"question":"q","options":["a","b"],"voters":["ann"],"quorum":1,"closes_at":2}}"#,
+    r#"{"ballot":{"vote":1,"voter":"ann","choice":"a","rationale":"r","cast_at":1}}"#,
+    r#"{"ballot":{"vote":1,"voter":"ann","choice":"a","cast_at":1}}"#,
+    r#"{"vote_ended":1}"#,
+    r#"{"limiter":{"name":"l","rate":1,"per_ms":2,"burst":3,"full_at":4}}"#,
+    r#"{"limiter_ended":"l"}"#,
+];
+
+#[test]
+fn the_form_on_disk_stays_as_it_is() {
+    for line in ON_DISK {
+        let record: Record = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        assert_eq!(&serde_json::to_string(&record).unwrap(), line);
+    }
 }

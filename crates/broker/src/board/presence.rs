@@ -210,6 +210,7 @@ impl Board {
     /// Counts what an agent has queued, leased and claimed, which `any:` goes by, where it can't have been told of it.
     pub(crate) fn count_load(&mut self, name: &AgentName) {
         let queued = self.inboxes.load(name);
+        // Other than in `lease_count` overdue ones count: their end is still to be told.
         let is_claim = |token: &Token| self.leases.task_of(*token).is_some();
         let claimed = self.leases.of_agent(name).iter().filter(|token| is_claim(token)).count();
         self.agents.set_queued(name, queued);

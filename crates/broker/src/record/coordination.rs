@@ -13,10 +13,8 @@ pub struct VoteRecord {
     /// What is asked.
     pub question: String,
     /// What can be chosen.
-    #[serde(default)]
     pub options: Vec<Label>,
     /// Who may choose.
-    #[serde(default)]
     pub voters: Vec<AgentName>,
     /// How many have to.
     pub quorum: usize,
