@@ -1,8 +1,8 @@
 //! The JSON-RPC envelope: reading a frame as a request, writing replies and events, and the same seen from a client.
 //!
 //! Invariant: a [`Request`] is all that the contract asks of an envelope, its text has no raw line break, and every
-//! value in it is one that every client can read. A good frame is parsed once and nothing of it is copied; only
-//! errors, and what hardly anybody sends, cost a second look. What `params` means is for [`crate::params`].
+//! value in it is one that every client can read. Nothing of a good frame is copied. What `params` means is for
+//! [`crate::params`]; [`Ready`] reads both at once, where a request is written as nearly all are.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,6 +15,10 @@ use crate::limits::FRAME_DEPTH_MAX;
 use crate::params::clip;
 use crate::scan::{self, Fault, Offence};
 use crate::{Error, ErrorKind, RequestId, json};
+
+mod quick;
+
+pub use quick::Ready;
 
 /// A request or notification as it came.
 #[derive(Debug)]
@@ -49,11 +53,6 @@ impl<'a> Request<'a> {
             scan::blank_line_breaks(frame);
         }
         let text = utf8(frame)?;
-        if let Some(request) = Usual::read(text)
-            && scan::check(text.as_bytes(), FRAME_DEPTH_MAX).is_ok()
-        {
-            return Ok(request);
-        }
         let Ok(members) = serde_json::from_str::<Members<'_>>(text) else {
             return Err(no_object(text));
         };
@@ -92,36 +91,6 @@ fn no_object(text: &str) -> Rejection {
             };
             Rejection { id: None, error: Error::new(ErrorKind::InvalidRequest, message) }
         }
-    }
-}
-
-/// An envelope as nearly all are: no member is unknown, doubled or null, and the method's name has nothing escaped. What
-/// is wrong with another, if anything is, [`Members`] tells.
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Usual<'a> {
-    #[serde(borrow, default, deserialize_with = "some")]
-    jsonrpc: Option<&'a str>,
-    #[serde(borrow, default, deserialize_with = "some")]
-    id: Option<&'a RawValue>,
-    method: &'a str,
-    #[serde(borrow, default, deserialize_with = "some")]
-    params: Option<&'a RawValue>,
-}
-
-impl<'a> Usual<'a> {
-    /// The request that `text` is, if it is a usual one.
-    fn read(text: &'a str) -> Option<Request<'a>> {
-        // Without this an array of the members would do.
-        let object = text.starts_with('{').then_some(text)?;
-        let Self { jsonrpc, id, method, params } = serde_json::from_str(object).ok()?;
-        let id = match id {
-            Some(raw) => Some(RequestId::from_json(raw.get())?),
-            None => None,
-        };
-        let is_usual = jsonrpc.is_none_or(|version| version == VERSION)
-            && params.is_none_or(|raw| raw.get().starts_with('{'));
-        is_usual.then_some(Request { id, method: Cow::Borrowed(method), params })
     }
 }
 

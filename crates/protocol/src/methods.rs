@@ -16,7 +16,6 @@ pub mod topic;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use crate::error::{Error, ErrorKind};
 use crate::params::{self, Params};
@@ -169,12 +168,12 @@ macro_rules! methods {
         )* }
 
         impl Command {
-            /// Types the parameters of a call.
+            /// Types the parameters of a call, a JSON text.
             ///
             /// # Errors
             /// `invalid_params` naming the member, `parse_error` for a payload nested too deep, `limit_exceeded`
             /// for one that is longer than `value_bytes`.
-            pub fn decode(method: Method, raw: Option<&RawValue>, value_bytes: usize) -> Result<Self, Error> {
+            pub fn decode(method: Method, raw: Option<&str>, value_bytes: usize) -> Result<Self, Error> {
                 match method { $($(
                     Method::$variant => {
                         let typed: $params = params::decode(raw)?;

@@ -11,7 +11,6 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, MapAccess, Unexpected, Visitor};
 use serde::ser::{Serialize, Serializer};
-use serde_json::value::RawValue;
 
 use crate::limits::{LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, TTL_MS_MAX, VALUE_DEPTH_MAX, WAIT_MS_MAX};
 use crate::{Error, ErrorKind, Json, scan};
@@ -28,8 +27,8 @@ pub trait Params: DeserializeOwned {
 /// # Errors
 /// `invalid_params` with `member` (a path such as `then[0].set.key`) for a member that is unknown, doubled,
 /// missing, of the wrong type, or out of range.
-pub fn decode<T: Params>(raw: Option<&RawValue>) -> Result<T, Error> {
-    let text = match raw.map(RawValue::get) {
+pub fn decode<T: Params>(raw: Option<&str>) -> Result<T, Error> {
+    let text = match raw {
         None | Some("null") => "{}",
         Some(text) => text,
     };

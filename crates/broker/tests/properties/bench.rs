@@ -10,7 +10,6 @@ use callboard_protocol::methods::{BoardAnswer, Command, Method, session};
 use callboard_protocol::names::AgentName;
 use callboard_protocol::revision::Revision;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 /// An event: for whom, under which subscription, and its members.
 #[derive(Debug, Clone, PartialEq)]
@@ -118,9 +117,10 @@ impl Bench {
         method: &str,
         params: &Value,
     ) -> Option<Result<Value, String>> {
-        let raw = RawValue::from_string(params.to_string()).unwrap();
         let method = Method::from_name(method).unwrap();
-        let Command::BoardCommand(command) = Command::decode(method, Some(&raw), usize::MAX).unwrap() else {
+        let params = params.to_string();
+        let Command::BoardCommand(command) = Command::decode(method, Some(&params), usize::MAX).unwrap()
+        else {
             panic!("{method:?} is no method of the board");
         };
         let request = RequestId::from(request);

@@ -14,6 +14,7 @@ use callboard_protocol::id::RequestId;
 use callboard_protocol::methods::{Command, Method, session};
 use callboard_protocol::names::AgentName;
 use callboard_protocol::revision::{MessageId, Revision};
+use callboard_protocol::scan;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -223,9 +224,9 @@ impl World {
     ) -> Result<Answer, String> {
         let session = self.session(label)?;
         let method = Method::from_name(method).ok_or_else(|| format!("no method is called {method}"))?;
-        let raw = serde_json::value::RawValue::from_string(params.to_owned())
-            .map_err(|error| format!("these params are no JSON: {error}: {params}"))?;
-        let command = match Command::decode(method, Some(&raw), self.value_bytes) {
+        scan::grammar(params)
+            .map_err(|offence| format!("these params are no JSON: {offence:?}: {params}"))?;
+        let command = match Command::decode(method, Some(params), self.value_bytes) {
             Ok(Command::BoardCommand(command)) => command,
             Ok(Command::HostCommand(_)) => return Err("the board does not answer this method".to_owned()),
             Err(error) => return Ok(answer::<()>(Err(&error))),

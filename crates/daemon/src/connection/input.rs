@@ -3,8 +3,9 @@
 use bytes::Buf as _;
 use callboard_protocol::error::Error;
 use callboard_protocol::methods::{Command, Method, unknown_method};
-use callboard_protocol::{Cut, FrameError, Request, RequestId};
+use callboard_protocol::{Cut, FrameError, Ready, Request, RequestId};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::{Connection, FAIL_TIME, Phase};
 use crate::dispatch::Reply;
@@ -77,13 +78,17 @@ impl Connection {
     }
 
     fn take_frame(&mut self, frame: &mut [u8]) {
+        if let Some(Ready { id, method, command }) = Ready::read(frame, self.host.config.limits.value_bytes) {
+            self.host.stats.count_request(method);
+            return self.take_command(id, command);
+        }
         match Request::parse(frame) {
             Err(rejection) => self.respond::<()>(rejection.id.as_ref(), Err(&rejection.error)),
             Ok(Request { id, method, params }) => {
                 let known = Method::from_name(&method);
                 let result = known.ok_or_else(|| unknown_method(&method)).and_then(|method| {
                     self.host.stats.count_request(method);
-                    Command::decode(method, params, self.host.config.limits.value_bytes)
+                    Command::decode(method, params.map(RawValue::get), self.host.config.limits.value_bytes)
                 });
                 match result {
                     Ok(command) => self.take_command(id, command),

@@ -53,13 +53,13 @@ struct Nothing {}
 impl Params for Nothing {}
 
 fn of(text: &str) -> Result<Set, Error> {
-    decode(Some(serde_json::from_str(text).unwrap()))
+    decode(Some(text))
 }
 
 #[test]
 fn absent_and_null_params_are_an_empty_object() {
     assert_eq!(decode::<Nothing>(None), Ok(Nothing {}));
-    assert_eq!(decode::<Nothing>(Some(RawValue::NULL)), Ok(Nothing {}));
+    assert_eq!(decode::<Nothing>(Some("null")), Ok(Nothing {}));
     let set =
         of(r#"{"key":"a","value":null,"ttl_ms":null,"limit":null,"if_lock":null,"id":"\u0061"}"#).unwrap();
     assert_eq!(set.value, Some(Json::null()));

@@ -93,9 +93,8 @@ impl Scene {
     pub fn call(&mut self, session: SessionId, method: &str, params: Value) -> Value {
         self.last += 1;
         let request = RequestId::from(i64::try_from(self.last).unwrap());
-        let raw = serde_json::value::to_raw_value(&params).unwrap();
         let method = Method::from_name(method).unwrap();
-        let command = match Command::decode(method, Some(&raw), 1 << 20).unwrap() {
+        let command = match Command::decode(method, Some(&params.to_string()), 1 << 20).unwrap() {
             Command::BoardCommand(command) => command,
             Command::HostCommand(_) => panic!("{method:?} is not the board's"),
         };

@@ -10,7 +10,6 @@ use callboard_protocol::methods::task::{CreateMany, Several, Task};
 use callboard_protocol::{Error, Json, Label, params};
 use clap::Args;
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use super::explain;
 use crate::context::Context;
@@ -95,8 +94,7 @@ fn parse(what: &str, text: &str) -> Result<CreateMany, Failure> {
     };
     let object =
         if json.as_str().starts_with('[') { format!("{{\"tasks\":{json}}}") } else { json.to_string() };
-    let raw = RawValue::from_string(object).map_err(|error| wrong(&error))?;
-    params::decode(Some(&raw))
+    params::decode(Some(&object))
         .map_err(|error| Failure::rpc(what, error).or_next("callboard task import --help"))
 }
 
