@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use callboard_broker::Now;
+use callboard_protocol::methods::Empty;
 use callboard_protocol::{Decoder, Framing};
 use tokio::io::AsyncWrite;
 use tokio::time::Sleep;
@@ -45,7 +46,6 @@ const LINGER: Duration = Duration::from_secs(1);
 const FAIL_TIME: Duration = Duration::from_secs(5);
 /// How long a stopping daemon lets a connection write what waits.
 const FLUSH: Duration = Duration::from_millis(500);
-
 /// How many requests of one read share a reading of the clocks: less than a tenth of a millisecond of work.
 const REQUESTS_PER_MOMENT: usize = 64;
 
@@ -395,6 +395,6 @@ pub(crate) fn refuse(stream: Stream, used: usize, max: usize) {
         .with("used", used)
         .with("max", max);
     let mut line = Vec::new();
-    encode_response::<()>(Framing::LineDelimited, None, Err(&error), &mut line);
+    encode_response::<Empty>(Framing::LineDelimited, None, Err(&error), &mut line);
     say_and_close(stream, &line);
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use callboard_broker::PushClass;
 use callboard_protocol::error::Error;
 use callboard_protocol::event::{Event as _, EventBody, Gap, write_push};
-use callboard_protocol::methods::BoardAnswer;
+use callboard_protocol::methods::{Answer, BoardAnswer, Empty};
 use callboard_protocol::revision::{MessageId, Revision};
 use callboard_protocol::{Framing, Limits, RequestId, Response};
 
@@ -66,7 +66,7 @@ impl Frame {
     fn encode(&self, framing: Framing, is_lost: bool, out: &mut Vec<u8>) {
         match self {
             Self::Reply { id, result, is_change: true, .. } if is_lost && result.is_ok() => {
-                encode_response::<()>(framing, Some(id), Err(&lost_error()), out);
+                encode_response::<Empty>(framing, Some(id), Err(&lost_error()), out);
             }
             Self::Reply { id, result, .. } => {
                 encode_response(framing, Some(id), result.as_ref().as_ref(), out);
@@ -79,7 +79,7 @@ impl Frame {
 }
 
 /// Writes one response; an answer that can't be encoded becomes the error that says so.
-pub fn encode_response<T: serde::Serialize>(
+pub fn encode_response<T: Answer>(
     framing: Framing,
     id: Option<&RequestId>,
     outcome: Result<&T, &Error>,

@@ -11,7 +11,9 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 use serde_json::value::RawValue;
 
+use crate::json::object::Text;
 use crate::limits::FRAME_DEPTH_MAX;
+use crate::methods::Answer;
 use crate::params::clip;
 use crate::scan::{self, Fault, Offence};
 use crate::{Error, ErrorKind, RequestId, json};
@@ -204,18 +206,18 @@ pub struct Response<'a, T: ?Sized> {
     pub outcome: Result<&'a T, &'a Error>,
 }
 
-impl<T: Serialize + ?Sized> Response<'_, T> {
+impl<T: Answer + ?Sized> Response<'_, T> {
     /// Appends it as JSON. The envelope is most of a short answer, and the same each time.
     ///
     /// # Errors
     /// When JSON can't express the result; `out` has a part of it then.
     pub fn write(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
         out.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
-        serde_json::to_writer(&mut *out, &self.id)?;
+        Text::write(&self.id, out);
         match self.outcome {
             Ok(result) => {
                 out.extend_from_slice(br#","result":"#);
-                serde_json::to_writer(&mut *out, result)?;
+                result.write(out)?;
             }
             Err(error) => {
                 out.extend_from_slice(br#","error":"#);

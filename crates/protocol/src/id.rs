@@ -12,6 +12,8 @@ use serde::de::{self, Deserialize, Deserializer};
 use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use crate::json::object::{Sink, Text};
+
 /// A request's id. Cloning is at most a reference count.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RequestId(Repr);
@@ -85,6 +87,16 @@ impl Serialize for RequestId {
                 raw.serialize(serializer)
             }
             Repr::Text(text) => serializer.serialize_str(text),
+        }
+    }
+}
+
+impl Text for RequestId {
+    fn write(&self, out: &mut impl Sink) {
+        match &self.0 {
+            Repr::Integer(integer) => out.put(itoa::Buffer::new().format(*integer)),
+            Repr::Digits(digits) => out.put(digits),
+            Repr::Text(text) => text.write(out),
         }
     }
 }

@@ -18,11 +18,39 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind};
+use crate::json::object::Text;
 use crate::params::{self, Params};
 
 /// A result that says nothing but "done".
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Empty {}
+
+/// What a response can carry as its result.
+pub trait Answer {
+    /// Appends it as JSON.
+    ///
+    /// # Errors
+    /// When JSON can't express it; `out` has a part of it then.
+    fn write(&self, out: &mut Vec<u8>) -> serde_json::Result<()>;
+}
+
+impl Answer for Empty {
+    fn write(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
+        out.extend_from_slice(b"{}");
+        Ok(())
+    }
+}
+
+/// Appends an answer: one that is marked with `text` writes itself, the others are left to the serializer.
+macro_rules! write_answer {
+    ($answer:ident, $out:ident, text) => {{
+        Text::write($answer, $out);
+        Ok(())
+    }};
+    ($answer:ident, $out:ident) => {
+        serde_json::to_writer($out, $answer)
+    };
+}
 
 /// Parameters that belong to exactly one method.
 pub trait Verb: Serialize {
@@ -99,7 +127,7 @@ without_payload!(
 
 macro_rules! methods {
     ($(
-        $(#[$doc:meta])* $commands:ident / $answers:ident { $( $variant:ident $name:literal $params:ty => $result:ty, )* }
+        $(#[$doc:meta])* $commands:ident / $answers:ident { $( $variant:ident $name:literal $params:ty => $result:ty $([$text:ident])?, )* }
     )*) => {
         /// A method of the protocol.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -143,6 +171,12 @@ macro_rules! methods {
                 #[doc = concat!("`", $name, "`")]
                 $variant($result),
             )* }
+
+            impl Answer for $answers {
+                fn write(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
+                    match self { $(Self::$variant(answer) => write_answer!(answer, out $(, $text)?),)* }
+                }
+            }
 
             impl $commands {
                 /// The method that this is a call of.
@@ -212,8 +246,8 @@ methods! {
     /// A call that the caller's board answers.
     BoardCommand / BoardAnswer {
         SessionUnsubscribe "session.unsubscribe" session::Unsubscribe => Empty,
-        KvSet "kv.set" kv::Set => kv::SetResult,
-        KvGet "kv.get" kv::Get => kv::GetResult,
+        KvSet "kv.set" kv::Set => kv::SetResult [text],
+        KvGet "kv.get" kv::Get => kv::GetResult [text],
         KvGetMany "kv.get_many" kv::GetMany => kv::GetManyResult,
         KvDelete "kv.delete" kv::Delete => kv::DeleteResult,
         KvList "kv.list" kv::List => kv::ListResult,
@@ -248,17 +282,17 @@ methods! {
         AgentGet "agent.get" agent::Get => agent::GetResult,
         AgentRemove "agent.remove" agent::Remove => Empty,
         AgentWatch "agent.watch" agent::Watch => message::Subscribed,
-        TaskCreate "task.create" task::Create => task::Created,
+        TaskCreate "task.create" task::Create => task::Created [text],
         TaskCreateMany "task.create_many" task::CreateMany => task::Several,
-        TaskClaim "task.claim" task::Claim => task::Claimed,
-        TaskExtend "task.extend" task::Extend => task::One,
-        TaskComplete "task.complete" task::Complete => task::One,
-        TaskFail "task.fail" task::Fail => task::One,
-        TaskRelease "task.release" task::Release => task::One,
-        TaskReview "task.review" task::Review => task::One,
-        TaskCancel "task.cancel" task::Cancel => task::One,
-        TaskRetry "task.retry" task::Retry => task::One,
-        TaskUpdate "task.update" task::Update => task::One,
+        TaskClaim "task.claim" task::Claim => task::Claimed [text],
+        TaskExtend "task.extend" task::Extend => task::One [text],
+        TaskComplete "task.complete" task::Complete => task::One [text],
+        TaskFail "task.fail" task::Fail => task::One [text],
+        TaskRelease "task.release" task::Release => task::One [text],
+        TaskReview "task.review" task::Review => task::One [text],
+        TaskCancel "task.cancel" task::Cancel => task::One [text],
+        TaskRetry "task.retry" task::Retry => task::One [text],
+        TaskUpdate "task.update" task::Update => task::One [text],
         TaskGet "task.get" task::Get => task::GetResult,
         TaskList "task.list" task::List => task::ListResult,
         TaskNext "task.next" task::Next => task::NextResult,

@@ -2,9 +2,8 @@
 
 use bytes::Buf as _;
 use callboard_protocol::error::Error;
-use callboard_protocol::methods::{Command, Method, unknown_method};
+use callboard_protocol::methods::{Answer, Command, Empty, Method, unknown_method};
 use callboard_protocol::{Cut, FrameError, Ready, Request, RequestId};
-use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{Connection, FAIL_TIME, Phase};
@@ -72,7 +71,7 @@ impl Connection {
 
     /// A fatal error of framing: it is told, then the connection closes.
     fn fail(&mut self, error: FrameError) {
-        self.respond::<()>(None, Err(&Error::from(error)));
+        self.respond::<Empty>(None, Err(&Error::from(error)));
         self.phase = Phase::Failing;
         self.deadline = Some(Box::pin(tokio::time::sleep(FAIL_TIME)));
     }
@@ -83,7 +82,7 @@ impl Connection {
             return self.take_command(id, command);
         }
         match Request::parse(frame) {
-            Err(rejection) => self.respond::<()>(rejection.id.as_ref(), Err(&rejection.error)),
+            Err(rejection) => self.respond::<Empty>(rejection.id.as_ref(), Err(&rejection.error)),
             Ok(Request { id, method, params }) => {
                 let known = Method::from_name(&method);
                 let result = known.ok_or_else(|| unknown_method(&method)).and_then(|method| {
@@ -98,7 +97,7 @@ impl Connection {
                             // opened the next request tells why.
                             let _ = self.seat();
                         }
-                        self.respond_to::<()>(id.as_ref(), Err(&error));
+                        self.respond_to::<Empty>(id.as_ref(), Err(&error));
                     }
                 }
             }
@@ -118,11 +117,11 @@ impl Connection {
             }
             Reply::Host(Ok(answer)) => self.respond_to(id.as_ref(), Ok(&answer)),
             Reply::Board(Err(error), _) | Reply::Host(Err(error)) => {
-                self.respond_to::<()>(id.as_ref(), Err(&error));
+                self.respond_to::<Empty>(id.as_ref(), Err(&error));
             }
             Reply::Later => {}
             Reply::Closing => {
-                self.respond_to(id.as_ref(), Ok(&callboard_protocol::methods::Empty {}));
+                self.respond_to(id.as_ref(), Ok(&Empty {}));
                 self.phase = Phase::Closing;
             }
             Reply::Busy(work) => {
@@ -144,7 +143,7 @@ impl Connection {
     }
 
     /// Answers a request; a notification gets no answer.
-    fn respond_to<T: Serialize>(&mut self, id: Option<&RequestId>, outcome: Result<&T, &Error>) {
+    fn respond_to<T: Answer>(&mut self, id: Option<&RequestId>, outcome: Result<&T, &Error>) {
         match id {
             Some(id) => self.respond(Some(id), outcome),
             None => {
@@ -155,7 +154,7 @@ impl Connection {
         }
     }
 
-    fn respond<T: Serialize>(&mut self, id: Option<&RequestId>, outcome: Result<&T, &Error>) {
+    fn respond<T: Answer>(&mut self, id: Option<&RequestId>, outcome: Result<&T, &Error>) {
         if let Err(error) = outcome {
             self.host.stats.count_error(error);
         }

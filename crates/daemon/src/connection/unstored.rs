@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::task::{Context, Poll};
 
 use callboard_protocol::error::{Error, ErrorKind};
+use callboard_protocol::methods::Empty;
 use callboard_protocol::{Framing, RequestId};
 use serde::Deserialize;
 
@@ -67,7 +68,7 @@ impl Connection {
             let error = lost_error();
             self.host.stats.count_error(&error);
             let id = request_id(framing, &old[from..to]);
-            encode_response::<()>(framing, id.as_ref(), Err(&error), &mut self.output);
+            encode_response::<Empty>(framing, id.as_ref(), Err(&error), &mut self.output);
             copied = to;
         }
         self.output.extend_from_slice(&old[copied..]);

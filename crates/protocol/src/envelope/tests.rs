@@ -5,6 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::Json;
+use crate::methods::kv::DeleteResult;
+use crate::methods::{BoardAnswer, Empty};
 
 fn rejection(frame: &[u8]) -> Rejection {
     let mut bytes = frame.to_vec();
@@ -132,7 +134,7 @@ fn values_are_kept_as_written_but_for_line_breaks_between_tokens() {
     assert_eq!(request.params.unwrap().get(), r#"{"b":1.0, "a":"\n","b":1E2}"#);
 }
 
-fn written<T: Serialize>(response: &Response<'_, T>) -> String {
+fn written<T: Answer>(response: &Response<'_, T>) -> String {
     let mut out = Vec::new();
     response.write(&mut out).unwrap();
     String::from_utf8(out).unwrap()
@@ -141,16 +143,16 @@ fn written<T: Serialize>(response: &Response<'_, T>) -> String {
 #[test]
 fn replies_and_events_are_written_as_the_contract_shows_and_read_back() {
     let id = RequestId::from(7);
-    let result = serde_json::json!({ "revision": 1 });
+    let result = BoardAnswer::KvDelete(DeleteResult { deleted: true });
     let text = written(&Response { id: Some(&id), outcome: Ok(&result) });
-    assert_eq!(text, r#"{"jsonrpc":"2.0","id":7,"result":{"revision":1}}"#);
+    assert_eq!(text, r#"{"jsonrpc":"2.0","id":7,"result":{"deleted":true}}"#);
     let Ok(Incoming::Response { id: back, outcome: Ok(raw) }) = Incoming::parse(text.as_bytes()) else {
         panic!("{text} is a result");
     };
-    assert_eq!((back, raw.get()), (Some(id), r#"{"revision":1}"#));
+    assert_eq!((back, raw.get()), (Some(id), r#"{"deleted":true}"#));
 
     let error = Error::new(ErrorKind::LockHeld, "m").with("conflicts", [1]);
-    let text = written(&Response::<Json> { id: None, outcome: Err(&error) });
+    let text = written(&Response::<Empty> { id: None, outcome: Err(&error) });
     assert_eq!(
         text,
         r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32003,"message":"m","data":{"kind":"lock_held","conflicts":[1]}}}"#

@@ -13,7 +13,6 @@ use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
 use super::Json;
 use crate::address::Recipients;
-use crate::id::RequestId;
 use crate::methods::agent;
 use crate::methods::lock::Mode;
 use crate::methods::message::{DeliveryState, Priority, Recipient};
@@ -216,6 +215,12 @@ impl<T: Text> Text for Vec<T> {
     }
 }
 
+impl<T: Text> Text for &T {
+    fn write(&self, out: &mut impl Sink) {
+        T::write(self, out);
+    }
+}
+
 impl<T: Text> Text for Box<T> {
     fn write(&self, out: &mut impl Sink) {
         T::write(self, out);
@@ -282,18 +287,7 @@ macro_rules! plain {
         })+
     };
 }
-plain!(
-    agent::Status,
-    DeliveryState,
-    Mode,
-    Object,
-    OnDependencyFailure,
-    Program,
-    Recipient,
-    Recipients,
-    RequestId,
-    Why,
-);
+plain!(agent::Status, DeliveryState, Mode, Object, OnDependencyFailure, Program, Recipient, Recipients, Why,);
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::json::{Json, clearable, present};
 use crate::limits::{GET_MANY_KEYS_MAX, TXN_OPS_MAX};
 use crate::names::{AgentName, Key};
+use crate::object;
 use crate::params::{ListLimit, Params, TtlMs, objects, optional_object};
 use crate::revision::{Revision, Token};
 
@@ -45,13 +46,15 @@ pub struct Set {
 }
 
 /// The answer to `kv.set`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 pub struct SetResult {
     /// The key's new revision.
     pub revision: Revision,
     /// Whether the key was absent.
     pub created: bool,
 }
+
+object!(SetResult { revision, created });
 
 /// `kv.get`: one key. A missing key is no error.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -62,7 +65,7 @@ pub struct Get {
 }
 
 /// A key as it stands. All but `exists` (and `key` in `kv.get_many`) are there only when it exists.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 pub struct GetResult {
     /// The key, in `kv.get_many`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -85,6 +88,8 @@ pub struct GetResult {
     #[serde(default, deserialize_with = "clearable::deserialize", skip_serializing_if = "Option::is_none")]
     pub updated_by: Option<Option<AgentName>>,
 }
+
+object!(sparse GetResult { exists, key, value, revision, ttl_ms, updated_at, updated_by });
 
 /// `kv.get_many`: up to 1000 keys, answered in order.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

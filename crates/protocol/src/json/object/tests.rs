@@ -4,6 +4,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
+use crate::RequestId;
+use crate::methods::kv::GetResult;
 use crate::methods::message::Message;
 use crate::methods::task::Task;
 
@@ -80,6 +82,38 @@ fn names_are_those_of_the_wire() {
     }
     for status in Status::ALL {
         assert_eq!(serde_json::to_value(status).unwrap(), status.name());
+    }
+}
+
+#[test]
+fn a_key_reads_back_and_what_it_lacks_is_left_out_or_null() {
+    let missing = GetResult::default();
+    assert_eq!(serde_json::to_string(&missing).unwrap(), r#"{"exists":false}"#);
+    round_trip(&missing);
+    let forever = GetResult {
+        key: Some(Key::new("a \"key\"").unwrap()),
+        exists: true,
+        value: Some(Json::null()),
+        revision: Some(Revision(7)),
+        ttl_ms: Some(None),
+        updated_at: Some(0),
+        updated_by: Some(None),
+    };
+    let text = serde_json::to_string(&forever).unwrap();
+    assert!(text.contains(r#""value":null,"#) && text.contains(r#""ttl_ms":null,"#), "{text}");
+    assert!(text.ends_with(r#""updated_by":null}"#), "{text}");
+    round_trip(&forever);
+    let ends = GetResult { ttl_ms: Some(Some(1)), updated_by: Some(AgentName::new("ana").ok()), ..forever };
+    round_trip(&ends);
+}
+
+#[test]
+fn a_request_id_is_written_as_a_serializer_does_it() {
+    for text in ["7", "-9223372036854775808", "123456789012345678901234567890", "-0", r#""a\n\u0001""#] {
+        let id = RequestId::from_json(text).unwrap();
+        let mut out = String::new();
+        id.write(&mut out);
+        assert_eq!(out, serde_json::to_string(&id).unwrap());
     }
 }
 
