@@ -287,7 +287,7 @@ macro_rules! plain {
         })+
     };
 }
-plain!(agent::Status, DeliveryState, Mode, Object, OnDependencyFailure, Program, Recipient, Recipients, Why,);
+plain!(agent::Status, DeliveryState, Mode, Object, OnDependencyFailure, Program, Recipient, Recipients, Why);
 
 #[cfg(test)]
 mod tests;
