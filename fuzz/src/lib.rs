@@ -16,7 +16,7 @@ use callboard_protocol::limits::KEY_BYTES_MAX;
 use callboard_protocol::methods::session::Program;
 use callboard_protocol::methods::{Command, Method};
 use callboard_protocol::revision::Revision;
-use callboard_protocol::{AgentName, Decoder, Error, FrameError, Ready, Request, RequestId};
+use callboard_protocol::{AgentName, Decoder, Error, FrameError, Request, RequestId, UsualRequest};
 use serde_json::value::RawValue;
 
 pub use store::{journal, snapshot};
@@ -127,14 +127,14 @@ fn with_command(bytes: &[u8], act: impl FnOnce(Command)) -> Option<Result<(), St
     let mut frame = format!("{{\"id\":1,\"method\":\"{name}\",\"params\":").into_bytes();
     frame.extend_from_slice(params);
     frame.push(b'}');
-    let ready = Ready::read(&frame, VALUE_BYTES);
+    let usual = UsualRequest::read(&frame, VALUE_BYTES);
     let request = Request::parse(&mut frame).ok();
-    assert!(ready.is_none() || request.is_some(), "a frame is read that is none");
+    assert!(usual.is_none() || request.is_some(), "a frame is read that is none");
     let Request { id, params, .. } = request?;
     let decoded = Command::decode(method, params.map(RawValue::get), VALUE_BYTES);
-    if let Some(ready) = ready {
-        assert_eq!((ready.id, ready.method), (id, method));
-        assert_eq!(format!("{:?}", Ok::<_, Error>(&ready.command)), format!("{:?}", decoded.as_ref()));
+    if let Some(usual) = usual {
+        assert_eq!((usual.id, usual.method), (id, method));
+        assert_eq!(format!("{:?}", Ok::<_, Error>(&usual.command)), format!("{:?}", decoded.as_ref()));
     }
     Some(decoded.map(act).map_err(|error| error.message.to_string()))
 }

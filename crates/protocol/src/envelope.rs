@@ -2,7 +2,7 @@
 //!
 //! Invariant: a [`Request`] is all that the contract asks of an envelope, its text has no raw line break, and every
 //! value in it is one that every client can read. Nothing of a good frame is copied. What `params` means is for
-//! [`crate::params`]; [`Ready`] reads both at once, where a request is written as nearly all are.
+//! [`crate::params`]; [`UsualRequest`] reads both at once, where a request is written as nearly all are.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -18,9 +18,9 @@ use crate::params::clip;
 use crate::scan::{self, Fault, Offence};
 use crate::{Error, ErrorKind, RequestId, json};
 
-mod quick;
+mod usual;
 
-pub use quick::Ready;
+pub use usual::UsualRequest;
 
 /// A request or notification as it came.
 #[derive(Debug)]

@@ -20,7 +20,7 @@ pub mod scan;
 pub mod schema;
 pub mod version;
 
-pub use envelope::{Call, Incoming, Push, Ready, Rejection, Request, Response};
+pub use envelope::{Call, Incoming, Push, Rejection, Request, Response, UsualRequest};
 pub use error::{Error, ErrorKind};
 pub use frame::{Cut, Decoder, FrameError, Framing};
 pub use id::RequestId;

@@ -3,7 +3,7 @@
 use bytes::Buf as _;
 use callboard_protocol::error::Error;
 use callboard_protocol::methods::{Answer, Command, Empty, Method, unknown_method};
-use callboard_protocol::{Cut, FrameError, Ready, Request, RequestId};
+use callboard_protocol::{Cut, FrameError, Request, RequestId, UsualRequest};
 use serde_json::value::RawValue;
 
 use super::{Connection, FAIL_TIME, Phase};
@@ -77,7 +77,9 @@ impl Connection {
     }
 
     fn take_frame(&mut self, frame: &mut [u8]) {
-        if let Some(Ready { id, method, command }) = Ready::read(frame, self.host.config.limits.value_bytes) {
+        if let Some(UsualRequest { id, method, command }) =
+            UsualRequest::read(frame, self.host.config.limits.value_bytes)
+        {
             self.host.stats.count_request(method);
             return self.take_command(id, command);
         }

@@ -1,5 +1,5 @@
-//! JSON text of tasks and messages, the large objects that are sent most, and of all that is stored, written without
-//! asking a serializer about each member.
+//! JSON text of what is sent most (tasks, messages, the answers of `kv.get` and `kv.set`) and of all that is stored, written
+//! without asking a serializer about each member.
 //!
 //! Invariant: the text is the one that a derived `Serialize` gives. [`object!`](crate::object) names every member or
 //! variant of its type, so one that is added to the type and forgotten there does not compile. It lacks what these objects

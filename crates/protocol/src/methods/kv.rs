@@ -67,11 +67,11 @@ pub struct Get {
 /// A key as it stands. All but `exists` (and `key` in `kv.get_many`) are there only when it exists.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 pub struct GetResult {
+    /// Whether the key exists.
+    pub exists: bool,
     /// The key, in `kv.get_many`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Key>,
-    /// Whether the key exists.
-    pub exists: bool,
     /// The value, as written.
     #[serde(default, deserialize_with = "present::deserialize", skip_serializing_if = "Option::is_none")]
     pub value: Option<Json>,

@@ -15,7 +15,7 @@ const DIGITS_MAX: usize = 18;
 
 /// A request whose parameters are known to be its method's.
 #[derive(Debug)]
-pub struct Ready {
+pub struct UsualRequest {
     /// What the reply carries; `None` for a notification, which gets none.
     pub id: Option<RequestId>,
     /// The method.
@@ -24,7 +24,7 @@ pub struct Ready {
     pub command: Command,
 }
 
-impl Ready {
+impl UsualRequest {
     /// The request that `frame` is, if it is a usual one and right in all; no payload may be longer than `value_bytes`.
     #[must_use]
     pub fn read(frame: &[u8], value_bytes: usize) -> Option<Self> {

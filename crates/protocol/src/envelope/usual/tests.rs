@@ -23,7 +23,7 @@ fn read_carefully(frame: &[u8]) -> Option<String> {
 }
 
 fn read_quickly(frame: &[u8]) -> Option<String> {
-    Ready::read(frame, VALUE_BYTES).map(|ready| shown(ready.id.as_ref(), &ready.command))
+    UsualRequest::read(frame, VALUE_BYTES).map(|usual| shown(usual.id.as_ref(), &usual.command))
 }
 
 #[test]
