@@ -199,6 +199,12 @@ impl Board {
         [self.deadlines.next(), self.tasks.next_due()].into_iter().flatten().min()
     }
 
+    /// Whether the calls since the last time want something done.
+    #[must_use]
+    pub fn has_effects(&self) -> bool {
+        !self.effects.is_empty()
+    }
+
     /// What the calls since the last time want done.
     pub fn take_effects(&mut self) -> Effects {
         if !self.effects.records.is_empty() && self.recorded_revision != self.revision {

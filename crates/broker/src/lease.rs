@@ -7,8 +7,7 @@
 
 mod unbound;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use callboard_protocol::AgentName;
 use callboard_protocol::error::{Error, ErrorKind};
@@ -111,7 +110,9 @@ pub struct Leases {
     live: BTreeMap<Token, Lease>,
     by_session: BTreeSet<(SessionId, Token)>,
     by_agent: BTreeSet<(AgentName, Token)>,
-    ended: HashMap<Token, Stale, BuildHasherDefault<DefaultHasher>>,
+    /// In order, since tokens end about in the order in which they were given: what is added and what goes is near what
+    /// was touched last.
+    ended: BTreeMap<Token, Stale>,
     ended_order: VecDeque<Token>,
     unbound: unbound::Unbound,
 }

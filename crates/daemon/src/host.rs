@@ -217,12 +217,8 @@ impl Host {
         // What is only looked at may be a change that is not stored yet.
         let mut last =
             Stamp { position: Position(handle.last_change.load(Ordering::Relaxed)), is_change: false };
-        loop {
+        while board.has_effects() {
             let mut effects = board.take_effects();
-            if effects.is_empty() {
-                board.reuse_effects(effects);
-                return last;
-            }
             let mut stamp = Stamp { position: last.position, is_change: !effects.records.is_empty() };
             if stamp.is_change {
                 stamp.position = self.keeper.append(&handle.namespace, &effects.records);
@@ -237,6 +233,7 @@ impl Host {
             }
             board.reuse_effects(effects);
         }
+        last
     }
 
     /// Puts one output into its outbox.

@@ -21,7 +21,7 @@ use callboard_protocol::limits::{FINISHED_TASK_MS, LABELS_MAX};
 use callboard_protocol::methods::server::Area;
 use callboard_protocol::methods::task::{One, Task as TaskView};
 use callboard_protocol::names::{AgentName, Label};
-use callboard_protocol::revision::{Revision, TaskId};
+use callboard_protocol::revision::{Revision, TaskId, Token};
 use callboard_protocol::scalar::Scalar;
 
 use crate::board::{Board, invalid_params, limit_exceeded, not_found};
@@ -96,8 +96,14 @@ impl Board {
     /// As [`Board::settle_tasks`], and a claim whose binding ended lapses though that was not worked off yet.
     fn settle_task(&mut self, now: Now, id: TaskId) {
         self.settle_tasks(now);
-        let token = self.tasks.find(id).and_then(|task| task.standing.token());
-        if let Some(token) = token.filter(|token| self.leases.find_live(*token, now.monotonic).is_none()) {
+        if let Some(token) = self.tasks.find(id).and_then(|task| task.standing.token()) {
+            self.settle_claim(now, token);
+        }
+    }
+
+    /// The claim under a token lapses, if there is one and it is over.
+    fn settle_claim(&mut self, now: Now, token: Token) {
+        if self.leases.task_of(token).is_some() && self.leases.find_live(token, now.monotonic).is_none() {
             self.end_claim(now, token);
         }
     }

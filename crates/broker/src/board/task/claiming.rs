@@ -30,7 +30,10 @@ impl Board {
             let message = "`id` names the task: leave `tags` and `role` out, or `id`";
             return Err(invalid_params("id", message));
         }
-        self.settle_task(call.now, params.id.unwrap_or_default());
+        match params.id {
+            Some(id) => self.settle_task(call.now, id),
+            None => self.settle_tasks(call.now),
+        }
         let wait_ms = params.wait_ms.map_or(0, WaitMs::get);
         let terms = Terms {
             agent,

@@ -21,7 +21,8 @@ impl Board {
     /// The task under a live claim of the caller's, and the caller.
     fn own_claim(&mut self, call: &Call, token: Token) -> Result<(TaskId, AgentName), Error> {
         let agent = call.agent()?.clone();
-        self.settle_task(call.now, self.leases.task_of(token).unwrap_or_default());
+        self.settle_tasks(call.now);
+        self.settle_claim(call.now, token);
         let lease = self.leases.find(token);
         let Some((id, holder)) = lease.and_then(|lease| Some((lease.of.task()?, &lease.agent))) else {
             return Err(stale_token(&format!("task token {token}"), self.leases.why_ended(token)));
