@@ -1,12 +1,10 @@
 //! From the outbox to bytes: late replies and events join the output, and what is written whole is forgotten.
 
 use std::cell::Cell;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::AsyncWrite;
-
 use super::{Connection, Phase};
+use crate::listener::poll_write;
 use crate::outbox::{Batch, FlowChange};
 use crate::store::Position;
 
@@ -85,7 +83,7 @@ impl Connection {
         if self.backlog() == 0 || self.phase == Phase::Closed {
             return false;
         }
-        match Pin::new(&mut self.stream).poll_write(context, &self.output[self.written..]) {
+        match poll_write(&mut self.stream, context, &self.output[self.written..]) {
             Poll::Pending => false,
             Poll::Ready(Ok(count)) if count > 0 => {
                 self.written += count;

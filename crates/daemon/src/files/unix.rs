@@ -82,6 +82,18 @@ pub fn lock_note(lock: &File, _path: &Path) -> io::Result<File> {
     lock.try_clone()
 }
 
+/// Writes at the end of a file that was opened for that. On Linux it goes straight to the system: in the C library each
+/// call is a point where a thread may be cancelled, and pays for it.
+pub(super) fn append(file: &File, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::retry_on_intr(|| rustix::io::write(file, bytes))? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => bytes = &bytes[written..],
+        }
+    }
+    Ok(())
+}
+
 /// Makes the content of a file durable.
 pub(super) fn sync_content(file: &File) -> io::Result<()> {
     or_fsync(file, file.sync_data())

@@ -6,7 +6,7 @@
 
 use std::fmt::Debug;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -109,8 +109,7 @@ impl Volume for PrivateDirectory {
 
 impl VolumeFile for File {
     fn append(&self, bytes: &[u8]) -> io::Result<()> {
-        let mut file = self;
-        file.write_all(bytes)
+        super::platform::append(self, bytes)
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -3,7 +3,7 @@
 //! Access is granted by the home's list, which everything in it takes over: files need none of their own.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::AsHandle;
 use std::path::Path;
@@ -55,6 +55,11 @@ pub fn lock_note(_lock: &File, path: &Path) -> io::Result<File> {
 /// How many bytes we can still write below the directory `path`, if the system knows.
 pub(super) fn free_bytes(path: &Path) -> Option<u64> {
     disk::free_bytes(path).ok()
+}
+
+/// Writes at the end of a file that was opened for that.
+pub(super) fn append(mut file: &File, bytes: &[u8]) -> io::Result<()> {
+    file.write_all(bytes)
 }
 
 /// Makes the content of a file durable.

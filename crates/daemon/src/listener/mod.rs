@@ -8,11 +8,11 @@ mod activation;
 mod error;
 #[cfg(unix)]
 mod hangup;
-mod input;
 #[cfg(any(target_os = "macos", all(unix, test)))]
 mod launchd;
 #[cfg(unix)]
 mod rlimit;
+mod transfer;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -27,9 +27,9 @@ pub use activation::activated;
 pub use error::ListenerError;
 #[cfg(unix)]
 pub use hangup::{hung_up, is_hung_up};
-pub use input::{poll_look, poll_read, take};
 #[cfg(unix)]
 pub use rlimit::raise_open_files;
+pub use transfer::{poll_look, poll_read, poll_write, take};
 #[cfg(unix)]
 pub use unix::{Listener, MAY_CLOSE_FIRST, Stream, say_and_close};
 #[cfg(windows)]

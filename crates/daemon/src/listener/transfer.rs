@@ -1,22 +1,16 @@
-//! What a client sends, read in a way that wakes it once.
+//! What goes through a client's stream, in as few and as cheap calls as the system has.
 //!
 //! Linux wakes a client that waits for its answer when its request is read, since there is room in the socket again
 //! (`unix_write_space` in net/unix/af_unix.c). It finds no answer, sleeps again and has to be woken again. So a short
-//! input is only looked at, and taken out of the socket right before its answers are written: both make one wake-up.
-//! Invariant: what was looked at is taken before the next look. Elsewhere input is read as usual.
+//! input can be looked at, and be taken out of the socket right before its answers are written: both make one wake-up.
+//! There the calls go straight to the system: the C library makes each a point where a thread may be cancelled, which
+//! nobody does here and every call would pay for.
+//! Invariant: what was looked at is taken before the next look. Elsewhere streams are read and written as usual.
 
 #[cfg(target_os = "linux")]
-pub use linux::{poll_look, take};
+pub use linux::{poll_look, poll_read, poll_write, take};
 #[cfg(not(target_os = "linux"))]
-pub use plain::{poll_look, take};
-
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-
-use tokio::io::{AsyncRead, ReadBuf};
-
-use super::Stream;
+pub use plain::{poll_look, poll_read, poll_write, take};
 
 /// What a look at the input gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,24 +21,13 @@ pub struct Seen {
     pub left: usize,
 }
 
-/// Reads what there is.
-pub fn poll_read(
-    stream: &mut Stream,
-    context: &mut Context<'_>,
-    buffer: &mut [u8],
-) -> Poll<io::Result<Seen>> {
-    let mut buffer = ReadBuf::new(buffer);
-    let read = ready!(Pin::new(stream).poll_read(context, &mut buffer));
-    Poll::Ready(read.map(|()| Seen { bytes: buffer.filled().len(), left: 0 }))
-}
-
 #[cfg(target_os = "linux")]
 mod linux {
     use std::io;
     use std::mem::MaybeUninit;
     use std::task::{Context, Poll, ready};
 
-    use rustix::net::{RecvFlags, recv};
+    use rustix::net::{RecvFlags, SendFlags, recv, send};
     use tokio::io::Interest;
 
     use super::Seen;
@@ -53,6 +36,16 @@ mod linux {
     /// Longer input comes from a client that does not wait for each answer, and is read at once.
     const SHORT_BYTES: usize = 4 << 10;
 
+    /// Reads what there is.
+    pub fn poll_read(
+        stream: &mut Stream,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<Seen>> {
+        let read = ready!(poll_receive(stream, context, buffer, RecvFlags::empty()));
+        Poll::Ready(read.map(|bytes| Seen { bytes, left: 0 }))
+    }
+
     /// Copies what has come into `buffer`, which must have room for more than 4 KiB, and leaves it in the socket if it is
     /// short.
     pub fn poll_look(
@@ -60,24 +53,61 @@ mod linux {
         context: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<Seen>> {
+        match ready!(poll_receive(stream, context, &mut buffer[..SHORT_BYTES], RecvFlags::PEEK)) {
+            Ok(SHORT_BYTES) => poll_read(stream, context, buffer),
+            looked => Poll::Ready(looked.map(|bytes| Seen { bytes, left: bytes })),
+        }
+    }
+
+    fn poll_receive(
+        stream: &Stream,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+        flags: RecvFlags,
+    ) -> Poll<io::Result<usize>> {
         loop {
             ready!(stream.poll_read_ready(context))?;
-            let mut bytes = 0;
-            let looked = stream.try_io(Interest::READABLE, || {
-                (_, bytes) = recv(&*stream, &mut buffer[..SHORT_BYTES], RecvFlags::PEEK)?;
-                // "Would block" tells the runtime that there is no more, and spares asking once more to learn it.
-                let is_all = (1..SHORT_BYTES).contains(&bytes);
-                if is_all { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
-            });
-            match looked {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && bytes == 0 => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return Poll::Ready(Ok(Seen { bytes, left: bytes }));
-                }
-                Err(error) => return Poll::Ready(Err(error)),
-                Ok(()) if bytes == 0 => return Poll::Ready(Ok(Seen { bytes, left: 0 })),
-                Ok(()) => return super::poll_read(stream, context, buffer),
+            let room = buffer.len();
+            let receive = || Ok(recv(stream, &mut *buffer, flags)?.1);
+            if let Some(received) = transfer(stream, Interest::READABLE, room, receive) {
+                return Poll::Ready(received);
             }
+        }
+    }
+
+    /// Writes as much as there is room for.
+    pub fn poll_write(
+        stream: &mut Stream,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(stream.poll_write_ready(context))?;
+            let write = || Ok(send(&*stream, bytes, SendFlags::NOSIGNAL)?);
+            if let Some(written) = transfer(stream, Interest::WRITABLE, bytes.len(), write) {
+                return Poll::Ready(written);
+            }
+        }
+    }
+
+    /// Carries out one call for up to `wanted` bytes; `None` when the stream was not ready after all.
+    fn transfer(
+        stream: &Stream,
+        interest: Interest,
+        wanted: usize,
+        call: impl FnOnce() -> io::Result<usize>,
+    ) -> Option<io::Result<usize>> {
+        let mut done = None;
+        let outcome = stream.try_io(interest, || {
+            let bytes = call()?;
+            done = Some(bytes);
+            // "Would block" tells the runtime that there is no more, and spares asking once more to learn it.
+            if (1..wanted).contains(&bytes) { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        match (done, outcome) {
+            (Some(bytes), _) => Some(Ok(bytes)),
+            (None, Err(error)) if error.kind() != io::ErrorKind::WouldBlock => Some(Err(error)),
+            (None, _) => None,
         }
     }
 
@@ -101,10 +131,35 @@ mod linux {
 #[cfg(not(target_os = "linux"))]
 mod plain {
     use std::io;
+    use std::pin::Pin;
+    use std::task::{Context, Poll, ready};
 
+    use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+
+    use super::Seen;
     use crate::listener::Stream;
 
-    pub use super::poll_read as poll_look;
+    pub use poll_read as poll_look;
+
+    /// Reads what there is.
+    pub fn poll_read(
+        stream: &mut Stream,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<Seen>> {
+        let mut buffer = ReadBuf::new(buffer);
+        let read = ready!(Pin::new(stream).poll_read(context, &mut buffer));
+        Poll::Ready(read.map(|()| Seen { bytes: buffer.filled().len(), left: 0 }))
+    }
+
+    /// Writes as much as there is room for.
+    pub fn poll_write(
+        stream: &mut Stream,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(stream).poll_write(context, bytes)
+    }
 
     /// Nothing: what was looked at is taken already.
     ///
@@ -119,10 +174,12 @@ mod plain {
 #[cfg(target_os = "linux")]
 mod tests {
     use std::future::poll_fn;
+    use std::task::Poll;
 
     use tokio::io::AsyncWriteExt as _;
 
     use super::*;
+    use crate::listener::Stream;
 
     /// Looks, and gives what was seen and how much of it is left.
     async fn look(stream: &mut Stream) -> (Vec<u8>, usize) {
