@@ -110,14 +110,14 @@ impl Connection {
         let reply = self.dispatch(id.as_ref(), command);
         self.take_seen();
         match reply {
-            Reply::Board(Ok(answer), stamp) => {
+            Reply::Board(Ok(ref answer), stamp) => {
                 let start = self.output.len();
-                self.respond_to(id.as_ref(), Ok(&answer));
+                self.respond_to(id.as_ref(), Ok(answer));
                 if id.is_some() {
                     self.note_unstored(start, stamp);
                 }
             }
-            Reply::Host(Ok(answer)) => self.respond_to(id.as_ref(), Ok(&answer)),
+            Reply::Host(Ok(ref answer)) => self.respond_to(id.as_ref(), Ok(answer)),
             Reply::Board(Err(error), _) | Reply::Host(Err(error)) => {
                 self.respond_to::<Empty>(id.as_ref(), Err(&error));
             }
