@@ -101,9 +101,9 @@ impl Board {
         }
     }
 
-    /// The claim under a token lapses, if there is one and it is over.
+    /// The claim under a token lapses if it is over; under any other token there is nothing to lapse.
     fn settle_claim(&mut self, now: Now, token: Token) {
-        if self.leases.task_of(token).is_some() && self.leases.find_live(token, now.monotonic).is_none() {
+        if self.leases.find_live(token, now.monotonic).is_none() {
             self.end_claim(now, token);
         }
     }

@@ -245,4 +245,30 @@ mod tests {
         take(&ours, 10).unwrap();
         assert_eq!(look(&mut ours).await, (Vec::new(), 0));
     }
+
+    #[tokio::test]
+    async fn what_finds_no_room_waits_for_the_reader_and_arrives_in_order() {
+        let (mut ours, mut theirs) = Stream::pair().unwrap();
+        let sent: Vec<u8> = (0..1 << 20).map(|place| (place % 251) as u8).collect();
+        let write = async {
+            let (mut written, mut writes) = (0, 0);
+            while written < sent.len() {
+                written += poll_fn(|context| poll_write(&mut ours, context, &sent[written..])).await.unwrap();
+                writes += 1;
+            }
+            writes
+        };
+        let read = async {
+            let mut heard = Vec::new();
+            while heard.len() < sent.len() {
+                let (bytes, left) = look(&mut theirs).await;
+                take(&theirs, left).unwrap();
+                heard.extend(bytes);
+            }
+            heard
+        };
+        let (writes, heard) = tokio::join!(write, read);
+        assert_eq!(heard, sent);
+        assert!(writes > 1, "a MiB fitted into the socket");
+    }
 }

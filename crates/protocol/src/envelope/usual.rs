@@ -32,7 +32,7 @@ impl UsualRequest {
             return None;
         }
         let Envelope { id, method, params } = Envelope::cut(str::from_utf8(frame).ok()?)?;
-        // The rest of the frame has nothing to find: its strings have no escapes, its number is short.
+        // The rest of the frame is one level and has nothing to find: its strings have no escapes, its number is short.
         params.map_or(Ok(()), |params| scan::check(params.as_bytes(), FRAME_DEPTH_MAX - 1)).ok()?;
         // This reads the parameters to their last byte, which is what makes the rest of the frame JSON.
         let command = Command::decode(method, params, value_bytes).ok()?;
