@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::peers::Peer;
 use crate::report::{self, number, percentile};
-use crate::rig::{DEFAULT_DURABILITY, Raw, Rig, frame};
+use crate::rig::{DEFAULT_DURABILITY, Raw, Rig, frame, rest};
 
 const GROUPS: usize = 200;
 const PER_GROUP: usize = 50;
@@ -24,9 +24,11 @@ pub fn run() {
     let probe = frame(&vec![b' '; 350]);
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..GROUPS {
+        rest();
         for _ in 0..PER_GROUP {
             ours.push(deliver(&mut sender, &request, &mut recipient));
         }
+        rest();
         for _ in 0..PER_GROUP {
             let start = Instant::now();
             relay_in.send(&probe);

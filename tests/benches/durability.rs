@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::latency::round_trips;
 use crate::pipeline::rate;
 use crate::report::{self, median, number, percentile};
-use crate::rig::{Raw, Rig};
+use crate::rig::{Raw, Rig, rest};
 
 const MODES: [&str; 4] = ["memory", "snapshot", "journal", "sync"];
 const GROUPS: usize = 100;
@@ -41,6 +41,7 @@ fn lone_client(rigs: &[Rig; 4]) {
     for _ in 0..GROUPS {
         for (client, times) in &mut clients {
             let request = client.frame("kv.set", SET);
+            rest();
             round_trips(client, &request, PER_GROUP, times);
         }
         disk.extend((0..PER_GROUP / 4).map(|_| write_and_fsync(&mut file)));

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::peers::Peer;
 use crate::report::{self, number, percentile};
-use crate::rig::{DEFAULT_DURABILITY, Raw, Rig, frame};
+use crate::rig::{DEFAULT_DURABILITY, Raw, Rig, frame, rest};
 
 const GROUPS: usize = 400;
 const PER_GROUP: usize = 50;
@@ -32,7 +32,9 @@ pub fn run() {
         let probe = frame(&vec![b' '; (request.len() - 4 + reply_bytes) / 2]);
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..GROUPS {
+            rest();
             round_trips(&mut daemon, &request, PER_GROUP, &mut ours);
+            rest();
             round_trips(&mut echo, &probe, PER_GROUP, &mut theirs);
         }
         let (p50, p99) = (percentile(&mut ours, 0.5), percentile(&mut ours, 0.99));

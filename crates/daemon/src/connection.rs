@@ -12,7 +12,7 @@ mod unstored;
 
 pub(crate) use unstored::lost_error;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -29,6 +29,7 @@ use tokio::io::AsyncWrite;
 use tokio::time::Sleep;
 
 use self::unstored::UnstoredReply;
+use crate::busy_poll;
 use crate::host::Host;
 use crate::listener::{
     MAY_CLOSE_FIRST, PeerIdentity, Stream, hung_up, is_hung_up, poll_look, poll_read, say_and_close, take,
@@ -50,8 +51,6 @@ const FLUSH: Duration = Duration::from_millis(500);
 const REQUESTS_PER_MOMENT: usize = 64;
 
 thread_local! {
-    /// Whether this thread has slept since it last read anything.
-    static HAS_SLEPT: Cell<bool> = const { Cell::new(false) };
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
 }
 
@@ -243,15 +242,15 @@ impl Connection {
             return false;
         }
         SCRATCH.with_borrow_mut(|scratch| {
-            // Where input waits already nobody profits, and the second call costs everybody.
-            let read = if HAS_SLEPT.get() { poll_look } else { poll_read };
+            // Where others wait already nobody profits, and the second call costs everybody.
+            let read = if busy_poll::awaits(self.id) { poll_look } else { poll_read };
             let Poll::Ready(seen) = read(&mut self.stream, context, scratch) else {
                 return false;
             };
-            HAS_SLEPT.set(false);
             match seen {
                 Err(_) => self.phase = Phase::Closed,
                 Ok(seen) => {
+                    self.host.busy_poll.note_read(self.id, seen.bytes);
                     self.seen_left = seen.left;
                     self.take_read(&mut scratch[..seen.bytes]);
                 }
@@ -375,11 +374,6 @@ impl Connection {
             board.lose_connection(now, seat.session);
         });
     }
-}
-
-/// To be called when a thread of the runtime has slept.
-pub(crate) fn note_sleep() {
-    HAS_SLEPT.set(true);
 }
 
 /// Asks to be polled again once the runtime has looked for input of others; a mere wake-up would come before that.

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::boards::{BoardHandle, Boards};
+use crate::busy_poll::BusyPoll;
 use crate::changes::is_change;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -77,6 +78,8 @@ pub struct Host {
     pub stopping: AtomicBool,
     /// Connections are to write what waits, and close.
     pub closing: CancellationToken,
+    /// What keeps the runtime's threads awake where that pays.
+    pub busy_poll: BusyPoll,
     /// The connections and timers.
     pub tasks: TaskTracker,
 }

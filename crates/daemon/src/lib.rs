@@ -3,11 +3,13 @@
 //! - [`serve`]: the life of the daemon; `prepare` and `run` are what the `callboard` binary calls.
 //! - [`config`], [`home`], [`instance`], [`listener`], [`signals`]: what it needs of the machine.
 //! - `connection`, `dispatch`, `opening`, [`outbox`], [`seats`]: one client's bytes to commands and back.
+//! - [`busy_poll`]: when to stay awake for the next of them.
 //! - [`host`], [`boards`]: the one way into a board, and the boards' timers.
 //! - [`store`], [`snapshots`], [`recovery`], `changes`: what survives.
 //! - `overview`, [`stats`], [`maintenance`]: what a person may ask and do.
 
 pub mod boards;
+pub mod busy_poll;
 mod changes;
 pub mod clock;
 pub mod config;

@@ -4,6 +4,7 @@
 //! that clients were promised, the snapshot, the socket removed. A stop does not wait for clients to leave.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::boards::Boards;
+use crate::busy_poll::{self, BusyPoll};
 use crate::clock::{Clock, unix_ms};
 use crate::config::{Config, ConfigError, Durability, Options};
 use crate::connection::{Connection, refuse};
@@ -102,16 +104,20 @@ pub fn run(prepared: Prepared) -> Result<(), RunError> {
         .worker_threads(workers())
         .thread_name("callboard")
         .enable_all()
-        .on_thread_unpark(crate::connection::note_sleep)
+        .on_thread_park(busy_poll::note_park)
+        .on_thread_unpark(busy_poll::note_unpark)
         .build()
         .map_err(RunError::Runtime)?;
     runtime.block_on(serve(prepared))
 }
 
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
+
 /// One core is left to the clients: on two cores, two workers keep each other and the clients from running.
 fn workers() -> usize {
-    std::thread::available_parallelism()
-        .map_or(1, |cores| cores.get().saturating_sub(1).clamp(1, WORKERS_MAX))
+    cores().saturating_sub(1).clamp(1, WORKERS_MAX)
 }
 
 async fn serve(prepared: Prepared) -> Result<(), RunError> {
@@ -134,6 +140,10 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
     });
     let syncing = start_syncing(&host)?;
     let snapshots = tokio::spawn(Arc::clone(&host).keep_snapshots());
+    if cores() > 1 {
+        let host = Arc::clone(&host);
+        tokio::spawn(async move { host.busy_poll.run().await });
+    }
     let signalled = CancellationToken::new();
     let signals = tokio::spawn(heed_signals(Arc::clone(&host), stop, signalled.clone()));
     accept(&host, &mut listener, &instance, watch.as_ref()).await;
@@ -182,6 +192,7 @@ fn start_host(
         drain_ms: AtomicUsize::new(0),
         stopping: AtomicBool::new(false),
         closing: CancellationToken::new(),
+        busy_poll: BusyPoll::default(),
         tasks: TaskTracker::new(),
     });
     host.adopt(boards);
