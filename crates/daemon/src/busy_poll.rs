@@ -1,12 +1,12 @@
-//! Busy polling: a daemon that answered a moment ago looks for more to do before it sleeps.
+//! Busy polling: a daemon that is asked again at once asks for more input a while before it sleeps.
 //!
 //! Who asks again within microseconds, as a worker in its loop does, would have to wake the daemon for each request, and
-//! that costs more than most requests do. So when a thread is woken soon after it fell asleep, it lets the runtime look for
+//! that costs more than most requests do. So when a thread is woken soon after it fell asleep, it lets the runtime poll for
 //! input again and again, until none has come for `WINDOW`. Linux does the same for sockets (`busy_poll`) and for
 //! processors of virtual machines (`haltpoll`).
 //!
-//! Invariants: for who asks less often nothing is spent, and an idle daemon sleeps; other programs get the core: a daemon
-//! that loses it while it looks has to leave it alone for a while, each time twice as long. It deliberately lacks
+//! Invariants: it polls for nobody who asks less often, and an idle daemon sleeps; other programs get the core: a daemon
+//! that loses it while it polls has to leave it alone for a while, each time twice as long. It deliberately lacks
 //! settings.
 
 use std::cell::RefCell;
@@ -19,17 +19,16 @@ use crate::outbox::ConnectionId;
 #[cfg(test)]
 mod tests;
 
-/// How long it looks without finding anything, and how soon a sleep must end to be one too many. A client in Rust or C
-/// takes 10 to 15 microseconds from an answer to its next request, one in an interpreter 30 to 100; a window of 20 to 200
-/// microseconds made no difference to the former.
+/// How long it polls without finding anything, and how soon a sleep must end to be one too many. For a worker that waits
+/// for its answers 20 to 100 microseconds were the same, 10 a twentieth slower.
 const WINDOW: Duration = Duration::from_micros(50);
-/// What passes between two looks only where another program had the core; a scheduler's slice is some milliseconds.
+/// What passes between two polls only where another program had the core; a scheduler's slice is some milliseconds.
 const LOST_CORE: Duration = Duration::from_millis(1);
 /// How long the core is left alone when it was lost for the first time.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 /// And at most; with slices of three milliseconds less than a hundredth is spent in vain.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
-/// Longer input comes from a client that does not wait for each answer.
+/// Longer input may be many requests of a client that does not wait for each answer, to which a second call only costs.
 const LONE_BYTES: usize = 512;
 
 thread_local! {
@@ -44,7 +43,7 @@ struct Thread {
     was_woken_soon: bool,
     /// Whether there was nothing to read since something was read.
     was_idle: bool,
-    /// Whether something was read since the last look.
+    /// Whether something was read since the last poll.
     has_read: bool,
     /// Whose input was read last, unless it was long.
     lone: Option<ConnectionId>,
@@ -68,8 +67,8 @@ impl Thread {
         std::mem::take(&mut self.was_woken_soon)
     }
 
-    /// Whether something was read since the last look.
-    fn looks(&mut self) -> bool {
+    /// Whether something was read since the last poll.
+    fn polls(&mut self) -> bool {
         let has_read = std::mem::take(&mut self.has_read);
         self.was_idle |= !has_read;
         has_read
@@ -80,42 +79,48 @@ impl Thread {
     }
 }
 
-/// When to look, and for how long.
-#[derive(Debug, Default)]
-struct Looking {
-    /// When there was input, and when it last looked.
-    last: Option<(Instant, Instant)>,
-    /// How long it has looked since the last pause.
+/// When to poll, and for how long.
+#[derive(Debug)]
+struct Polling {
+    input_at: Instant,
+    polled_at: Instant,
+    /// How long it has polled since the last pause.
     undisturbed: Duration,
     pause: Duration,
-    pause_ends: Option<Instant>,
+    pause_ends: Instant,
 }
 
-impl Looking {
-    /// There was input; whether to look for more.
-    fn begins(&mut self, now: Instant) -> bool {
-        self.last = Some((now, now));
-        self.pause_ends.is_none_or(|end| end <= now)
+impl Polling {
+    fn new(now: Instant) -> Self {
+        let (undisturbed, pause) = (Duration::ZERO, Duration::ZERO);
+        Self { input_at: now, polled_at: now, undisturbed, pause, pause_ends: now }
     }
 
-    /// Whether to look once more.
+    /// There was input; whether to poll for more.
+    fn begins(&mut self, now: Instant) -> bool {
+        (self.input_at, self.polled_at) = (now, now);
+        self.pause_ends <= now
+    }
+
+    /// Whether to poll once more.
     fn goes_on(&mut self, now: Instant, has_read: bool) -> bool {
-        let (input_at, looked_at) = self.last.unwrap_or((now, now));
-        let lap = now - looked_at;
+        let lap = now - self.polled_at;
+        self.polled_at = now;
         if lap > LOST_CORE {
             self.leave_alone(now);
             return false;
         }
         self.undisturbed += lap;
-        let input_at = if has_read { now } else { input_at };
-        self.last = Some((input_at, now));
-        now - input_at < WINDOW
+        if has_read {
+            self.input_at = now;
+        }
+        now - self.input_at < WINDOW
     }
 
     fn leave_alone(&mut self, now: Instant) {
         let is_first = std::mem::take(&mut self.undisturbed) > self.pause;
         self.pause = if is_first { PAUSE_MIN } else { (2 * self.pause).clamp(PAUSE_MIN, PAUSE_MAX) };
-        self.pause_ends = Some(now + self.pause);
+        self.pause_ends = now + self.pause;
     }
 }
 
@@ -133,26 +138,26 @@ impl BusyPoll {
 
     /// Keeps threads from sleeping where that pays; to be left out on a machine with one core, where no client could run
     /// meanwhile. Never ends.
-    pub async fn run(&self) {
-        let mut looking = Looking::default();
+    pub(crate) async fn run(&self) {
+        let mut polling = Polling::new(Instant::now());
         loop {
             self.0.notified().await;
-            let mut goes_on = looking.begins(Instant::now());
+            let mut goes_on = polling.begins(Instant::now());
             while goes_on {
                 tokio::task::yield_now().await;
-                goes_on = looking.goes_on(Instant::now(), THREAD.with_borrow_mut(Thread::looks));
+                goes_on = polling.goes_on(Instant::now(), THREAD.with_borrow_mut(Thread::polls));
             }
         }
     }
 }
 
 /// To be called when a thread of the runtime is about to sleep.
-pub fn note_park() {
+pub(crate) fn note_park() {
     THREAD.with_borrow_mut(|thread| thread.falls_asleep(Instant::now()));
 }
 
 /// To be called when a thread of the runtime has slept.
-pub fn note_unpark() {
+pub(crate) fn note_unpark() {
     THREAD.with_borrow_mut(|thread| thread.wakes(Instant::now()));
 }
 
